@@ -1,0 +1,2 @@
+#![doc = "The norm command."]
+fn main() {}

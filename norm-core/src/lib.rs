@@ -1,0 +1,2 @@
+#![no_std]
+#![doc = "Normalization and homeostatic plasticity."]

@@ -1,0 +1,1 @@
+#![doc = "Training with any normalizer."]
