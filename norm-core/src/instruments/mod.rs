@@ -1,0 +1,1 @@
+//! Instruments of use and coding, in one pass and fixed memory.

@@ -1,0 +1,1 @@
+//! All neurons of a network.

@@ -1,0 +1,195 @@
+use crate::error::{finite, length, rows};
+use crate::sum::{Running, dot};
+use crate::{
+    Build, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
+};
+
+/// Presynaptic centering: each synapse passes on the deviation of its input from what it carries on average.
+///
+/// ```text
+/// y_j = x_j − m_j          m_j += a (mean_batch x_j − m_j)
+/// a = n / (n + min(seen + 16, tau))          n samples in the batch, seen before it
+/// ```
+///
+/// Step 1 of synaptic scaling as a normalizer: rectified layers pass on a large common mean, which otherwise
+/// dominates the second moment of the drive that [`SynapticScaling`](crate::synapse::SynapticScaling) regulates.
+/// The rate counts samples, so that batches of 1 and of 128 behave alike.
+///
+/// # Shapes
+///
+/// Rows of `inputs` values; after a convolution `[rows, channels, length]` with one mean per channel.
+///
+/// # Errors
+///
+/// Rows that are not whole, buffers of the wrong length, `tau` below 1; non-finite values in `observe`, which then
+/// changes nothing.
+///
+/// # Example
+///
+/// ```
+/// use norm_core::{Normalize, Observe, Seen, synapse::Centering};
+///
+/// let mut centering = Centering::new([0.0f32; 2], 1, 1000.0)?;
+/// let x = [1.0, 5.0, 3.0, 5.0];
+/// centering.calibrate(Seen { x: &x, y: &x, activity: &[] })?;
+/// let mut y = [0.0; 4];
+/// centering.infer(&x, &mut y)?;
+/// assert_eq!(y, [-1.0, 0.0, 1.0, 0.0]);
+/// # Ok::<(), norm_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Centering<T, S> {
+    mean: S,
+    length: usize,
+    seen: T,
+    tau: T,
+}
+
+impl<T: Real, S: AsRef<[T]>> Centering<T, S> {
+    /// With one mean per input (or input channel of `length` positions) and a time constant in samples.
+    pub fn new(mean: S, length: usize, tau: T) -> Result<Self, Error> {
+        let inputs = mean.as_ref().len();
+        rows("mean", inputs, inputs)?;
+        if length == 0 {
+            return Err(Error::TooFew { what: "positions per channel", needed: 1, got: 0 });
+        }
+        Ok(Self { mean, length, seen: T::ZERO, tau: super::time_constant(tau)? })
+    }
+
+    /// The means.
+    pub fn mean(&self) -> &[T] {
+        self.mean.as_ref()
+    }
+
+    fn map(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
+        rows("x", self.width(), x.len())?;
+        length("y", x.len(), y.len())?;
+        let length = self.length.max(1);
+        let means = self.mean.as_ref().iter().cycle();
+        for ((y, x), &mean) in y.chunks_exact_mut(length).zip(x.chunks_exact(length)).zip(means) {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = x - mean;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real, S: AsRef<[T]>> Normalize<T> for Centering<T, S> {
+    fn info(&self) -> Info {
+        INFO
+    }
+
+    fn site(&self) -> Site {
+        Site::Input
+    }
+
+    fn width(&self) -> usize {
+        self.mean.as_ref().len().saturating_mul(self.length)
+    }
+
+    fn tape_len(&self, _rows: usize) -> usize {
+        0
+    }
+
+    fn forward(&self, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), Error> {
+        length("tape", 0, tape.len())?;
+        self.map(x, y)
+    }
+
+    fn backward(&self, pass: Pass<'_, T>, dx: &mut [T], _: [&mut [T]; 2]) -> Result<(), Error> {
+        rows("dy", self.width(), pass.dy.len())?;
+        length("dx", pass.dy.len(), dx.len())?;
+        for (dx, &dy) in dx.iter_mut().zip(pass.dy) {
+            *dx = dy;
+        }
+        Ok(())
+    }
+
+    fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
+        self.map(x, y)
+    }
+}
+
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Centering<T, S> {
+    fn follow(&mut self, x: &[T], rate: impl Fn(T, T) -> T) -> Result<(), Error> {
+        let n = T::from_usize(rows("x", self.width(), x.len())?);
+        finite("x", x)?;
+        let a = rate(n, self.seen);
+        let (length, channels) = (self.length.max(1), self.mean.as_ref().len().max(1));
+        let values = n * T::from_usize(length);
+        for (c, mean) in self.mean.as_mut().iter_mut().enumerate() {
+            let mut total = Running::ZERO;
+            for plane in x.chunks_exact(length).skip(c).step_by(channels) {
+                for &x in plane {
+                    total.add(x - *mean);
+                }
+            }
+            *mean += a * (total.value() / values);
+        }
+        self.seen += n;
+        Ok(())
+    }
+}
+
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for Centering<T, S> {
+    fn observe(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<T, Error> {
+        let tau = self.tau;
+        self.follow(x, |n, seen| super::rate(n, seen, tau))?;
+        Ok(T::ZERO)
+    }
+
+    fn calibrate(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<(), Error> {
+        self.follow(x, |_, _| T::ONE)
+    }
+
+    fn compensate(&mut self, log_gain: T) {
+        let factor = log_gain.exp();
+        for mean in self.mean.as_mut() {
+            *mean *= factor;
+        }
+    }
+}
+
+impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
+    fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error> {
+        let mean = self.mean.as_ref();
+        let neurons = rows("weight", mean.len(), weight.len())?;
+        length("bias", neurons, bias.len())?;
+        for (weight, bias) in weight.chunks_exact(mean.len().max(1)).zip(bias) {
+            *bias -= dot(weight, mean);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for Centering<T, S> {
+    fn state_mut(&mut self) -> [&mut [T]; 2] {
+        [self.mean.as_mut(), core::slice::from_mut(&mut self.seen)]
+    }
+
+    fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
+        Some(self)
+    }
+
+    fn as_fold(&self) -> Option<&dyn Fold<T>> {
+        Some(self)
+    }
+}
+
+const INFO: Info = Info {
+    name: "centering",
+    scale: Scale::Synapse,
+    origin: Origin::Biological,
+    summary: "each synapse passes on the deviation from its running mean",
+    source: "the presynaptic half of synaptic scaling as a normalizer",
+};
+
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for Centering<T, S> {
+    const INFO: Info = INFO;
+    const OPTIONS: &'static [&'static str] = &["tau"];
+
+    fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
+        Self::new(alloc(spec.inputs, T::ZERO)?, 1, spec.get("tau", 1000.0))
+    }
+}
