@@ -95,9 +95,9 @@ impl<T: Real> Moments<T> {
         let correction = low * low;
         let var = second - correction;
         let four = T::from_f64(4.0);
-        // Squares of f32 lose digits below 1e-38 / ε; the square root of the bound is far above that.
+        // Below this squares lose digits to underflow, and not far below it so does the mean itself.
         let tiny = T::MIN_POSITIVE / (T::EPSILON * T::EPSILON);
-        let safe = var + eps >= tiny && var.is_finite() && correction * four <= second;
+        let safe = second >= tiny && second.is_finite() && correction * four <= second;
         safe.then(|| Self { scale: T::ONE, mean, low, rstd: T::ONE / (var + eps).sqrt(), var })
     }
 }
@@ -134,14 +134,20 @@ fn careful<T: Real>(x: &impl Values<T>, eps: T) -> Moments<T> {
         // A NaN or an infinity among the values: nothing in the set has a normalized value.
         return Moments { scale: T::ONE, mean: T::NAN, low: T::ZERO, rstd: T::NAN, var: T::NAN };
     }
-    let scale = T::ONE / largest.max_nan(eps.sqrt()).binade();
+    let lift = T::ONE / largest.binade();
+    let scale = if lift < T::LIFT { lift } else { T::LIFT };
     let mean = x.total(|x| x * scale) / n;
     let low = x.total(|x| x * scale - mean) / n;
     let var = x.total(|x| {
         let d = (x * scale - mean) - low;
         d * d
     }) / n;
-    let rstd = T::ONE / (var + eps * scale * scale).sqrt();
+    // sqrt(var + eps scale²) without leaving the range of the type.
+    let (a, b) = (var.sqrt(), eps.sqrt() * scale);
+    let (more, less) = if a > b { (a, b) } else { (b, a) };
+    let share = less / more;
+    // Constant values have no direction to be stretched in: with eps = 0 they, too, are normalized to 0.
+    let rstd = if more > T::ZERO { T::ONE / (more * (T::ONE + share * share).sqrt()) } else { T::ZERO };
     Moments { scale, mean, low, rstd, var }
 }
 
@@ -221,6 +227,7 @@ impl<T: Real> Values<T> for Channel<'_, T> {
 mod tests {
     use super::*;
 
+    /// Largest error in units of ε of the largest output.
     fn worst(x: &[f32], eps: f64) -> f64 {
         let n = x.len() as f64;
         let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
@@ -229,7 +236,7 @@ mod tests {
         let exact = |x: f32| (f64::from(x) - mean) / libm::sqrt(var + eps);
         let largest = x.iter().map(|&x| libm::fabs(exact(x))).fold(0.0, f64::max);
         x.iter().map(|&x| libm::fabs(f64::from(m.normalize(x)) - exact(x))).fold(0.0, f64::max)
-            / largest.max(f64::MIN_POSITIVE)
+            / largest.max(f64::from(f32::MIN_POSITIVE))
             / f64::from(f32::EPSILON)
     }
 

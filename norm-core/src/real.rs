@@ -39,8 +39,8 @@ pub trait Real:
     const INFINITY: Self;
     /// Not a number.
     const NAN: Self;
-    /// Explicit bits of the significand (23 for `f32`).
-    const MANTISSA: i32;
+    /// A power of two that lifts the smallest denormal numbers so far that their squares are normal.
+    const LIFT: Self;
 
     /// The nearest number of this type.
     fn from_f64(x: f64) -> Self;
@@ -104,7 +104,7 @@ pub trait Real:
 
 macro_rules! real {
     ($t:ident, $abs:ident, $sqrt:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $erf:ident,
-     $pow:ident, $frexp:ident, $ldexp:ident, $emin:literal, $emax:literal) => {
+     $pow:ident, $frexp:ident, $ldexp:ident, $emin:literal, $emax:literal, $lift:expr) => {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -113,7 +113,7 @@ macro_rules! real {
             const MAX: Self = $t::MAX;
             const INFINITY: Self = $t::INFINITY;
             const NAN: Self = $t::NAN;
-            const MANTISSA: i32 = $t::MANTISSA_DIGITS as i32 - 1;
+            const LIFT: Self = $lift;
 
             #[inline(always)]
             fn from_f64(x: f64) -> Self {
@@ -176,5 +176,5 @@ macro_rules! real {
 }
 
 // The exponents keep both 2^e and its reciprocal normal numbers.
-real!(f32, fabsf, sqrtf, expf, expm1f, logf, log1pf, tanhf, erff, powf, frexpf, ldexpf, -125, 126);
-real!(f64, fabs, sqrt, exp, expm1, log, log1p, tanh, erf, pow, frexp, ldexp, -1021, 1022);
+real!(f32, fabsf, sqrtf, expf, expm1f, logf, log1pf, tanhf, erff, powf, frexpf, ldexpf, -125, 126, (1u128 << 100) as f32);
+real!(f64, fabs, sqrt, exp, expm1, log, log1p, tanh, erf, pow, frexp, ldexp, -1021, 1022, f64::from_bits((1023 + 800) << 52));
