@@ -12,6 +12,9 @@ macro_rules! for_each_method {
             $crate::synapse::Centering,
             $crate::synapse::SynapticScaling,
             $crate::layer::LayerNorm,
+            $crate::layer::RmsNorm,
+            $crate::layer::GroupNorm,
+            $crate::layer::KWinners,
         }
     };
 }

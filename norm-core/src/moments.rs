@@ -142,13 +142,17 @@ fn careful<T: Real>(x: &impl Values<T>, eps: T) -> Moments<T> {
         let d = (x * scale - mean) - low;
         d * d
     }) / n;
-    // sqrt(var + eps scale²) without leaving the range of the type.
-    let (a, b) = (var.sqrt(), eps.sqrt() * scale);
+    let rstd = inverse_hypot(var.sqrt(), eps.sqrt() * scale);
+    Moments { scale, mean, low, rstd, var }
+}
+
+/// `1 / sqrt(a² + b²)` without leaving the range of the type; 0 of two zeros, so that constant values, which have no
+/// direction to be stretched in, are normalized to 0 even with `eps` 0.
+#[inline]
+pub(crate) fn inverse_hypot<T: Real>(a: T, b: T) -> T {
     let (more, less) = if a > b { (a, b) } else { (b, a) };
     let share = less / more;
-    // Constant values have no direction to be stretched in: with eps = 0 they, too, are normalized to 0.
-    let rstd = if more > T::ZERO { T::ONE / (more * (T::ONE + share * share).sqrt()) } else { T::ZERO };
-    Moments { scale, mean, low, rstd, var }
+    if more > T::ZERO { T::ONE / (more * (T::ONE + share * share).sqrt()) } else { T::ZERO }
 }
 
 /// One channel of an array `[rows, channels, length]`: `length` is 1 for a dense layer and height × width

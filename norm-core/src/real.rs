@@ -176,5 +176,37 @@ macro_rules! real {
 }
 
 // The exponents keep both 2^e and its reciprocal normal numbers.
-real!(f32, fabsf, sqrtf, expf, expm1f, logf, log1pf, tanhf, erff, powf, frexpf, ldexpf, -125, 126, (1u128 << 100) as f32);
-real!(f64, fabs, sqrt, exp, expm1, log, log1p, tanh, erf, pow, frexp, ldexp, -1021, 1022, f64::from_bits((1023 + 800) << 52));
+real!(
+    f32,
+    fabsf,
+    sqrtf,
+    expf,
+    expm1f,
+    logf,
+    log1pf,
+    tanhf,
+    erff,
+    powf,
+    frexpf,
+    ldexpf,
+    -125,
+    126,
+    (1u128 << 100) as f32
+);
+real!(
+    f64,
+    fabs,
+    sqrt,
+    exp,
+    expm1,
+    log,
+    log1p,
+    tanh,
+    erf,
+    pow,
+    frexp,
+    ldexp,
+    -1021,
+    1022,
+    f64::from_bits((1023 + 800) << 52)
+);

@@ -1,0 +1,132 @@
+use crate::error::{length, rows};
+use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+
+/// k-winners-take-all: lateral inhibition lets the k most driven neurons through and silences the others.
+///
+/// ```text
+/// y_j = x_j if x_j is among the k largest of its row, else 0
+/// ```
+///
+/// Dasgupta, Stevens, Navlakha, *A neural algorithm for a fundamental computing problem*, Science 358 (2017): in the
+/// fly's olfactory circuit one inhibitory neuron leaves 5 % of the Kenyon cells active. Its artificial counterpart is
+/// [`LayerNorm`](crate::layer::LayerNorm).
+///
+/// # Shapes
+///
+/// Rows of `width` values. Exactly k neurons win: of equal drives the earlier neuron does, and NaN counts as largest
+/// (as in PyTorch's `topk`), so that it stays visible.
+///
+/// # Errors
+///
+/// Rows that are not whole, buffers of the wrong length, `k` 0 or larger than the layer.
+///
+/// # Example
+///
+/// ```
+/// use norm_core::{Normalize, layer::KWinners};
+///
+/// let mut y = [0.0f32; 4];
+/// KWinners::new(4, 2)?.infer(&[3.0, 1.0, 3.0, 2.0], &mut y)?;
+/// assert_eq!(y, [3.0, 0.0, 3.0, 0.0]);
+/// # Ok::<(), norm_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct KWinners {
+    width: usize,
+    k: usize,
+}
+
+impl KWinners {
+    /// `k` winners of `width` neurons.
+    pub fn new(width: usize, k: usize) -> Result<Self, Error> {
+        if k == 0 || k > width {
+            let range = "from 1 to the number of neurons of the layer";
+            return Err(Error::Param { name: "k", value: k as f64, range });
+        }
+        Ok(Self { width, k })
+    }
+
+    /// Copies the winners' values, by the drives `x`, from `from` to `to`; the others become 0.
+    fn select<T: Real>(&self, x: &[T], from: &[T], to: &mut [T]) {
+        // Needs no memory beside the output: each neuron counts those that beat it. Quadratic in the width, as
+        // lateral inhibition is.
+        for (j, (&mine, (&from, to))) in x.iter().zip(from.iter().zip(to)).enumerate() {
+            let beats = |(i, &other): (usize, &T)| {
+                let (larger, smaller) = (other > mine, other < mine);
+                match (other.is_nan(), mine.is_nan()) {
+                    (true, false) => true,
+                    (false, true) => false,
+                    _ => larger || (!smaller && i < j),
+                }
+            };
+            let ahead = x.iter().enumerate().filter(|&other| beats(other)).count();
+            *to = if ahead < self.k { from } else { T::ZERO };
+        }
+    }
+
+    fn map<T: Real>(&self, x: &[T], from: &[T], to: &mut [T]) -> Result<(), Error> {
+        rows("x", self.width, x.len())?;
+        length("dy", x.len(), from.len())?;
+        length("the output", x.len(), to.len())?;
+        let width = self.width.max(1);
+        for (x, (from, to)) in
+            x.chunks_exact(width).zip(from.chunks_exact(width).zip(to.chunks_exact_mut(width)))
+        {
+            self.select(x, from, to);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> Normalize<T> for KWinners {
+    fn info(&self) -> Info {
+        INFO
+    }
+
+    fn site(&self) -> Site {
+        Site::Drive
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn tape_len(&self, _rows: usize) -> usize {
+        0
+    }
+
+    fn forward(&self, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), Error> {
+        length("tape", 0, tape.len())?;
+        self.map(x, x, y)
+    }
+
+    /// The gradient passes to the winners.
+    fn backward(&self, pass: Pass<'_, T>, dx: &mut [T], _: [&mut [T]; 2]) -> Result<(), Error> {
+        self.map(pass.x, pass.dy, dx)
+    }
+
+    fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
+        self.map(x, x, y)
+    }
+}
+
+impl<T: Real> Method<T> for KWinners {}
+
+const INFO: Info = Info {
+    name: "k-winners",
+    scale: Scale::Layer,
+    origin: Origin::Biological,
+    summary: "lateral inhibition lets only the k most driven neurons of a layer fire",
+    source: "Dasgupta, Stevens, Navlakha 2017",
+};
+
+impl<T: Real, S> Build<T, S> for KWinners {
+    const INFO: Info = INFO;
+    const OPTIONS: &'static [&'static str] = &["k"];
+
+    /// `k` is a quarter of the layer by default, at least 1.
+    fn build(spec: Spec<'_>, _: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
+        let width = spec.neurons.saturating_mul(spec.length);
+        Self::new(width, spec.count("k", (width / 4).max(1))?)
+    }
+}
