@@ -1,20 +1,21 @@
 //! The list of methods: the one line that a new method adds outside its own folder.
 
-/// Calls `$callback! { Method, Method, ... }` with the path of every method, in the order of tables.
+/// Calls `$callback! { name: Method<T, S>, ... }` for the scalar `$t` and the storage `$s`, with every method in
+/// the order of tables.
 ///
 /// Registries, tests and benchmarks are made from this list, so that a method that stands here is trained,
 /// tested and compared like all others.
 #[macro_export]
 macro_rules! for_each_method {
-    ($callback:ident) => {
+    ($callback:ident, $t:ty, $s:ty) => {
         $callback! {
-            $crate::neuron::BatchNorm,
-            $crate::synapse::Centering,
-            $crate::synapse::SynapticScaling,
-            $crate::layer::LayerNorm,
-            $crate::layer::RmsNorm,
-            $crate::layer::GroupNorm,
-            $crate::layer::KWinners,
+            batch_norm: $crate::neuron::BatchNorm<$t, $s>,
+            centering: $crate::synapse::Centering<$t, $s>,
+            synaptic_scaling: $crate::synapse::SynapticScaling<$t, $s>,
+            layer_norm: $crate::layer::LayerNorm<$t, $s>,
+            rms_norm: $crate::layer::RmsNorm<$t, $s>,
+            group_norm: $crate::layer::GroupNorm<$t, $s>,
+            k_winners: $crate::layer::KWinners,
         }
     };
 }
