@@ -10,8 +10,10 @@ macro_rules! for_each_method {
     ($callback:ident, $t:ty, $s:ty) => {
         $callback! {
             batch_norm: $crate::neuron::BatchNorm<$t, $s>,
+            intrinsic_plasticity: $crate::neuron::IntrinsicPlasticity<$t, $s>,
             centering: $crate::synapse::Centering<$t, $s>,
             synaptic_scaling: $crate::synapse::SynapticScaling<$t, $s>,
+            weight_norm: $crate::synapse::WeightNorm<$s>,
             layer_norm: $crate::layer::LayerNorm<$t, $s>,
             rms_norm: $crate::layer::RmsNorm<$t, $s>,
             group_norm: $crate::layer::GroupNorm<$t, $s>,

@@ -182,6 +182,12 @@ pub trait Method<T: Real>: Normalize<T> {
         [&mut [], &mut []]
     }
 
+    /// Sets learned parameters from the weights that training starts with, where they depend on them.
+    fn start(&mut self, weight: &[T]) -> Result<(), Error> {
+        let _ = weight;
+        Ok(())
+    }
+
     /// The slow state that must be kept to go on later, such as running statistics: slices in a fixed order.
     fn state_mut(&mut self) -> [&mut [T]; 2] {
         [&mut [], &mut []]

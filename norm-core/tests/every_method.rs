@@ -72,7 +72,7 @@ fn gradients<M: Build<f64, Vec<f64>> + Method<f64>>() {
             close("dx", i, dx[i], (moved(h) - moved(-h)) / (2.0 * h));
         }
         for (k, what) in ["dweight", "dbias"].into_iter().enumerate() {
-            for i in 0..dparams[k].len() {
+            for (i, &exact) in dparams[k].iter().enumerate() {
                 let mut moved = |by: f64| {
                     let kept = method.params()[k][i];
                     method.params_mut()[k][i] = kept + by;
@@ -81,7 +81,7 @@ fn gradients<M: Build<f64, Vec<f64>> + Method<f64>>() {
                     l
                 };
                 let difference = (moved(h) - moved(-h)) / (2.0 * h);
-                close(what, i, dparams[k][i], difference);
+                close(what, i, exact, difference);
             }
         }
     }

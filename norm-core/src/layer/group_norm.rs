@@ -9,7 +9,7 @@ use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, 
 /// ```
 ///
 /// Wu, He, *Group Normalization*, ECCV 2018, arXiv:1803.08494; PyTorch's `GroupNorm`. Instance norm: Ulyanov et al.,
-/// arXiv:1607.08022. Biological counterpart: [`DivisiveNorm`](crate::layer::DivisiveNorm), whose pool is a
+/// arXiv:1607.08022. Biological counterpart: divisive normalization, whose pool is a
 /// neighbourhood of neurons.
 ///
 /// # Shapes

@@ -11,7 +11,7 @@ use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, 
 /// with μ and σ² the mean and the biased variance of the row x: all neurons of a layer, for one input.
 ///
 /// Ba, Kiros, Hinton, *Layer Normalization*, arXiv:1607.06450 (2016); PyTorch's `LayerNorm`. Its biological
-/// counterpart is [`DivisiveNorm`](crate::layer::DivisiveNorm).
+/// counterpart is divisive normalization.
 ///
 /// # Shapes
 ///

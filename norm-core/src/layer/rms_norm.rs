@@ -9,7 +9,7 @@ use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Si
 /// ```
 ///
 /// Zhang, Sennrich, *Root Mean Square Layer Normalization*, NeurIPS 2019, arXiv:1910.07467; PyTorch's `RMSNorm`.
-/// Its biological counterpart is [`DivisiveNorm`](crate::layer::DivisiveNorm).
+/// Its biological counterpart is divisive normalization.
 ///
 /// # Shapes
 ///

@@ -2,9 +2,11 @@
 
 mod centering;
 mod synaptic_scaling;
+mod weight_norm;
 
 pub use centering::Centering;
 pub use synaptic_scaling::{Controller, Statistic, SynapticScaling};
+pub use weight_norm::WeightNorm;
 
 use crate::error::param;
 use crate::{Error, Real};
