@@ -212,7 +212,8 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for IntrinsicPlasticity<T,
     const OPTIONS: &'static [&'static str] = &["target", "rate", "mean"];
 
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
-        let neuron = Self::new(alloc(spec.neurons, T::ZERO)?, spec.length)?.with_rate(spec.get("rate", 0.001))?;
+        let neuron =
+            Self::new(alloc(spec.neurons, T::ZERO)?, spec.length)?.with_rate(spec.get("rate", 0.001))?;
         match (spec.option)("mean") {
             Some(mean) => neuron.with_mean(T::from_f64(mean)),
             None => neuron.with_target(spec.get("target", 0.5)),
