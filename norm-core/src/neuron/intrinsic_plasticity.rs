@@ -41,7 +41,7 @@ pub enum SetPoint {
 /// ```
 /// use norm_core::{Normalize, Observe, Seen, neuron::IntrinsicPlasticity};
 ///
-/// let mut neuron = IntrinsicPlasticity::new([0.0f32], 1)?.with_target(0.25)?;
+/// let mut neuron = IntrinsicPlasticity::new([0.0f32], 1)?.with_target(0.25)?.with_rate(0.01)?;
 /// let mut fired = 0.0;
 /// for t in 0..4000u32 {
 ///     let drive = (t * 7919 % 1000) as f32 / 1000.0; // uniform in [0, 1)
