@@ -7,10 +7,14 @@ use crate::{Error, Info, Real};
 pub struct Spec<'a> {
     /// Neurons, or channels after a convolution.
     pub neurons: usize,
-    /// Inputs of one neuron.
+    /// Weights of one neuron: the inputs of a dense layer, or channels × kernel height × width.
     pub inputs: usize,
-    /// Positions of one channel (height × width); 1 in a dense layer.
+    /// Positions of one channel of the drive (height × width); 1 in a dense layer.
     pub length: usize,
+    /// Channels that arrive at the layer; its inputs if it is dense.
+    pub channels_in: usize,
+    /// Positions of one arriving channel; 1 in a dense layer.
+    pub length_in: usize,
     /// Value of an option by name, such as `groups` or `eps`; `None` for its default.
     pub option: &'a dyn Fn(&str) -> Option<f64>,
 }
@@ -18,7 +22,7 @@ pub struct Spec<'a> {
 impl<'a> Spec<'a> {
     /// A dense layer, all options at their defaults.
     pub fn dense(neurons: usize, inputs: usize) -> Spec<'static> {
-        Spec { neurons, inputs, length: 1, option: &|_| None }
+        Spec { neurons, inputs, length: 1, channels_in: inputs, length_in: 1, option: &|_| None }
     }
 
     /// The option, or its default.

@@ -40,5 +40,7 @@ pub use build::{Build, Spec};
 pub use error::Error;
 pub use heapless;
 pub use moments::{Channel, Moments};
-pub use normalize::{Fold, Info, Method, Normalize, Observe, Origin, Pass, Scale, Seen, Settle, Site, When};
+pub use normalize::{
+    Fold, Info, Init, Method, Normalize, Observe, Origin, Pass, Scale, Seen, Settle, Site, When,
+};
 pub use real::Real;

@@ -5,7 +5,7 @@
 //! and biases for inference ([`Fold`]).
 //!
 //! ```text
-//!  input ──[Site::Input]──▶ x ──▶ u = Ŵ x + b ──[Site::Drive]──▶ z ──▶ activation
+//!  input ──[Site::Input]──▶ x ──▶ u = Ŵ x + b ──[Site::Drive]──▶ z ──[Site::Activation]──▶ activity
 //!                                  ▲
 //!                   weight ──[Site::Weight]──▶ Ŵ
 //! ```
@@ -47,6 +47,17 @@ pub enum Site {
     Weight,
     /// The drive before the activation function: one row per sample, `neurons × length` wide.
     Drive,
+    /// From the drive to what the neurons fire, in place of the layer's activation function: rows as of the drive.
+    Activation,
+}
+
+/// The initialization of weights that a method's paper asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Init {
+    /// Normal, variance `1 / inputs` (LeCun 1998), biases 0.
+    LecunNormal,
+    /// Orthonormal rows or columns (Saxe 2014), biases 0.
+    Orthogonal,
 }
 
 /// What the list of methods knows of each.
@@ -62,6 +73,8 @@ pub struct Info {
     pub summary: &'static str,
     /// The paper it is taken from.
     pub source: &'static str,
+    /// The initialization it was made for; `None` where any serves.
+    pub init: Option<Init>,
 }
 
 /// A forward pass, as `backward` needs it.
@@ -79,6 +92,9 @@ pub struct Pass<'a, T> {
 ///
 /// All slices are row-major and hold one or more whole rows of [`width`](Self::width) values; output buffers
 /// have the length of their input.
+///
+/// A method of [`Scale::Network`] that maps the drive has rows of one value, so that one instance serves the layers
+/// of a network whatever their width, and observes the activity of all of them in one slice.
 pub trait Normalize<T: Real> {
     /// What the method is.
     fn info(&self) -> Info;
@@ -189,8 +205,8 @@ pub trait Method<T: Real>: Normalize<T> {
     }
 
     /// The slow state that must be kept to go on later, such as running statistics: slices in a fixed order.
-    fn state_mut(&mut self) -> [&mut [T]; 2] {
-        [&mut [], &mut []]
+    fn state_mut(&mut self) -> [&mut [T]; 3] {
+        [&mut [], &mut [], &mut []]
     }
 
     /// Its slow state, if it has any.

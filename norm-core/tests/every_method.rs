@@ -97,7 +97,7 @@ fn layer(method: &impl Normalize<f64>, weight: &[f64], bias: &[f64], x: &[f64]) 
     match method.site() {
         Site::Input => plain(weight, bias, &infer(x)),
         Site::Weight => plain(&infer(weight), bias, x),
-        Site::Drive => infer(&plain(weight, bias, x)),
+        Site::Drive | Site::Activation => infer(&plain(weight, bias, x)),
     }
 }
 

@@ -203,6 +203,7 @@ const INFO: Info = Info {
     origin: Origin::Artificial,
     summary: "mean 0 and variance 1 over groups of neurons of a layer, for each input",
     source: "Wu, He 2018",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for GroupNorm<T, S> {

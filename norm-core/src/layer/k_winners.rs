@@ -118,6 +118,7 @@ const INFO: Info = Info {
     origin: Origin::Biological,
     summary: "lateral inhibition lets only the k most driven neurons of a layer fire",
     source: "Dasgupta, Stevens, Navlakha 2017",
+    init: None,
 };
 
 impl<T: Real, S> Build<T, S> for KWinners {

@@ -162,6 +162,7 @@ const INFO: Info = Info {
     origin: Origin::Artificial,
     summary: "mean 0 and variance 1 over the neurons of a layer, for each input",
     source: "Ba, Kiros, Hinton 2016",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for LayerNorm<T, S> {

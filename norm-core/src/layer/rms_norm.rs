@@ -168,6 +168,7 @@ const INFO: Info = Info {
     origin: Origin::Artificial,
     summary: "root mean square 1 over the neurons of a layer, for each input",
     source: "Zhang, Sennrich 2019",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for RmsNorm<T, S> {

@@ -282,8 +282,8 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for BatchNorm<T, S> {
         [self.weight.as_mut(), self.bias.as_mut()]
     }
 
-    fn state_mut(&mut self) -> [&mut [T]; 2] {
-        [self.running_mean.as_mut(), self.running_var.as_mut()]
+    fn state_mut(&mut self) -> [&mut [T]; 3] {
+        [self.running_mean.as_mut(), self.running_var.as_mut(), &mut []]
     }
 
     fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
@@ -301,6 +301,7 @@ const INFO: Info = Info {
     origin: Origin::Artificial,
     summary: "mean 0 and variance 1 of each neuron over the batch; running statistics at inference",
     source: "Ioffe, Szegedy 2015",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for BatchNorm<T, S> {

@@ -186,8 +186,8 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for IntrinsicPlasticity<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for IntrinsicPlasticity<T, S> {
-    fn state_mut(&mut self) -> [&mut [T]; 2] {
-        [self.threshold.as_mut(), &mut []]
+    fn state_mut(&mut self) -> [&mut [T]; 3] {
+        [self.threshold.as_mut(), &mut [], &mut []]
     }
 
     fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
@@ -205,6 +205,7 @@ const INFO: Info = Info {
     origin: Origin::Biological,
     summary: "each neuron moves its threshold so that its own activity keeps a set point",
     source: "Desai, Rutherford, Turrigiano 1999",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for IntrinsicPlasticity<T, S> {

@@ -1,5 +1,7 @@
+use core::slice;
+
 use crate::error::{finite, length, rows};
-use crate::sum::{Running, dot};
+use crate::sum::{Running, sum};
 use crate::{
     Build, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
 };
@@ -152,20 +154,26 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for Centering<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
+    /// After a convolution with padding, this holds where the padding is the mean of the channel (0 after centering).
     fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error> {
         let mean = self.mean.as_ref();
-        let neurons = rows("weight", mean.len(), weight.len())?;
-        length("bias", neurons, bias.len())?;
-        for (weight, bias) in weight.chunks_exact(mean.len().max(1)).zip(bias) {
-            *bias -= dot(weight, mean);
+        let neurons = rows("bias", 1, bias.len())?;
+        let kernel = rows("weight", neurons.saturating_mul(mean.len()), weight.len())?;
+        for (weight, bias) in weight.chunks_exact(kernel.saturating_mul(mean.len()).max(1)).zip(bias) {
+            // A dense weight row has one weight per mean, a convolution's a whole kernel.
+            let mut total = Running::ZERO;
+            for (kernel, &mean) in weight.chunks_exact(kernel).zip(mean) {
+                total.add(sum(kernel) * mean);
+            }
+            *bias -= total.value();
         }
         Ok(())
     }
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for Centering<T, S> {
-    fn state_mut(&mut self) -> [&mut [T]; 2] {
-        [self.mean.as_mut(), core::slice::from_mut(&mut self.seen)]
+    fn state_mut(&mut self) -> [&mut [T]; 3] {
+        [self.mean.as_mut(), slice::from_mut(&mut self.seen), &mut []]
     }
 
     fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
@@ -183,6 +191,7 @@ const INFO: Info = Info {
     origin: Origin::Biological,
     summary: "each synapse passes on the deviation from its running mean",
     source: "the presynaptic half of synaptic scaling as a normalizer",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for Centering<T, S> {
@@ -190,6 +199,6 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for Centering<T, S> {
     const OPTIONS: &'static [&'static str] = &["tau"];
 
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
-        Self::new(alloc(spec.inputs, T::ZERO)?, 1, spec.get("tau", 1000.0))
+        Self::new(alloc(spec.channels_in, T::ZERO)?, spec.length_in, spec.get("tau", 1000.0))
     }
 }

@@ -1,3 +1,5 @@
+use core::slice;
+
 use crate::error::{finite, length, param, rows};
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Settle,
@@ -311,8 +313,8 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for SynapticScaling<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for SynapticScaling<T, S> {
-    fn state_mut(&mut self) -> [&mut [T]; 2] {
-        [self.log_gain.as_mut(), self.integral.as_mut()]
+    fn state_mut(&mut self) -> [&mut [T]; 3] {
+        [self.log_gain.as_mut(), self.integral.as_mut(), slice::from_mut(&mut self.seen)]
     }
 
     fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
@@ -334,6 +336,7 @@ const INFO: Info = Info {
     origin: Origin::Biological,
     summary: "each neuron scales its incoming weights so that its drive keeps a set point",
     source: "Turrigiano 1998, 2008; Shen, Wang, Navlakha 2021",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for SynapticScaling<T, S> {

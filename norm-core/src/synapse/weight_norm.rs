@@ -198,6 +198,7 @@ const INFO: Info = Info {
     origin: Origin::Artificial,
     summary: "length and direction of a neuron's weights are learned apart",
     source: "Salimans, Kingma 2016",
+    init: None,
 };
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for WeightNorm<S> {
