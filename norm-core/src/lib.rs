@@ -23,6 +23,7 @@
 
 mod build;
 mod error;
+mod identity;
 mod moments;
 mod normalize;
 mod real;

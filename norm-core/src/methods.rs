@@ -11,6 +11,7 @@ macro_rules! for_each_method {
         $callback! {
             batch_norm: $crate::neuron::BatchNorm<$t, $s>,
             intrinsic_plasticity: $crate::neuron::IntrinsicPlasticity<$t, $s>,
+            triesch: $crate::neuron::Triesch<$t, $s>,
             centering: $crate::synapse::Centering<$t, $s>,
             synaptic_scaling: $crate::synapse::SynapticScaling<$t, $s>,
             weight_norm: $crate::synapse::WeightNorm<$s>,

@@ -1,4 +1,5 @@
 use crate::error::{finite, length, param, rows};
+use crate::identity::copy;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site,
     Spec,
@@ -138,12 +139,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for IntrinsicPlasticity<T, S> {
 
     /// The threshold is a constant: `dx = dy`.
     fn backward(&self, pass: Pass<'_, T>, dx: &mut [T], _: [&mut [T]; 2]) -> Result<(), Error> {
-        rows("dy", self.width(), pass.dy.len())?;
-        length("dx", pass.dy.len(), dx.len())?;
-        for (dx, &dy) in dx.iter_mut().zip(pass.dy) {
-            *dx = dy;
-        }
-        Ok(())
+        copy("dy", self.width(), pass.dy, dx)
     }
 
     fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {

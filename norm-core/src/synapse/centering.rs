@@ -1,6 +1,7 @@
 use core::slice;
 
 use crate::error::{finite, length, rows};
+use crate::identity::copy;
 use crate::sum::{Running, sum};
 use crate::{
     Build, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
@@ -100,12 +101,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for Centering<T, S> {
     }
 
     fn backward(&self, pass: Pass<'_, T>, dx: &mut [T], _: [&mut [T]; 2]) -> Result<(), Error> {
-        rows("dy", self.width(), pass.dy.len())?;
-        length("dx", pass.dy.len(), dx.len())?;
-        for (dx, &dy) in dx.iter_mut().zip(pass.dy) {
-            *dx = dy;
-        }
-        Ok(())
+        copy("dy", self.width(), pass.dy, dx)
     }
 
     fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
