@@ -15,6 +15,7 @@ macro_rules! for_each_method {
             centering: $crate::synapse::Centering<$t, $s>,
             synaptic_scaling: $crate::synapse::SynapticScaling<$t, $s>,
             weight_norm: $crate::synapse::WeightNorm<$s>,
+            weight_standardization: $crate::synapse::WeightStandardization<$t, $s>,
             layer_norm: $crate::layer::LayerNorm<$t, $s>,
             rms_norm: $crate::layer::RmsNorm<$t, $s>,
             group_norm: $crate::layer::GroupNorm<$t, $s>,

@@ -3,10 +3,12 @@
 mod centering;
 mod synaptic_scaling;
 mod weight_norm;
+mod weight_standardization;
 
 pub use centering::Centering;
 pub use synaptic_scaling::{Controller, Statistic, SynapticScaling};
 pub use weight_norm::WeightNorm;
+pub use weight_standardization::WeightStandardization;
 
 use crate::error::param;
 use crate::{Error, Real};
