@@ -16,6 +16,8 @@ macro_rules! for_each_method {
             synaptic_scaling: $crate::synapse::SynapticScaling<$t, $s>,
             weight_norm: $crate::synapse::WeightNorm<$s>,
             weight_standardization: $crate::synapse::WeightStandardization<$t, $s>,
+            heterosynaptic: $crate::synapse::Heterosynaptic<$t, $s>,
+            heterosynaptic_subtractive: $crate::synapse::HeterosynapticSubtractive<$t, $s>,
             layer_norm: $crate::layer::LayerNorm<$t, $s>,
             rms_norm: $crate::layer::RmsNorm<$t, $s>,
             group_norm: $crate::layer::GroupNorm<$t, $s>,

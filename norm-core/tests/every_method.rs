@@ -149,6 +149,22 @@ fn refuses<M: Build<f64, Vec<f64>> + Method<f64>>() {
         assert!(matches!(refused, Err(Error::NonFinite { .. })), "{name}: {refused:?}");
         assert_eq!(before, method.state_mut().map(|s| s.to_vec()), "{name}: state moved");
     }
+
+    let good = noise(NEURONS * INPUTS, 7.0);
+    if let Some(settler) = method.as_settle() {
+        assert!(settler.begin(&good[1..]).is_err(), "{name}: a short baseline");
+        settler.begin(&good).unwrap();
+        for poison in [f64::NAN, f64::INFINITY] {
+            let mut weight = good.clone();
+            weight[INPUTS + 1] = poison;
+            let before: Vec<u64> = weight.iter().map(|w| w.to_bits()).collect();
+            let refused = settler.settle(&mut weight);
+            assert!(matches!(refused, Err(Error::NonFinite { .. })), "{name}: {refused:?}");
+            let after: Vec<u64> = weight.iter().map(|w| w.to_bits()).collect();
+            assert_eq!(before, after, "{name}: weights moved");
+        }
+        assert!(settler.settle(&mut good.clone()[1..]).is_err(), "{name}: short weights");
+    }
 }
 
 /// The tests of one method, in a module of its name.

@@ -1,14 +1,21 @@
 //! One neuron's incoming weights.
 
+mod baseline;
 mod centering;
+mod heterosynaptic;
+mod heterosynaptic_subtractive;
 mod synaptic_scaling;
 mod weight_norm;
 mod weight_standardization;
 
 pub use centering::Centering;
+pub use heterosynaptic::Heterosynaptic;
+pub use heterosynaptic_subtractive::HeterosynapticSubtractive;
 pub use synaptic_scaling::{Controller, Statistic, SynapticScaling};
 pub use weight_norm::WeightNorm;
 pub use weight_standardization::WeightStandardization;
+
+use baseline::Baseline;
 
 use crate::error::param;
 use crate::{Error, Real};
