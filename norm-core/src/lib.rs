@@ -28,6 +28,7 @@ mod moments;
 mod normalize;
 mod real;
 
+pub mod columns;
 pub mod instruments;
 pub mod layer;
 pub mod network;

@@ -88,6 +88,12 @@ impl<T: Real> Moments<T> {
         Self::quick(mean, d / n, dd / n, eps).unwrap_or_else(|| careful(&x, eps))
     }
 
+    /// [`of_channel`](Self::of_channel) where [`quick`](Self::quick) refuses.
+    #[cold]
+    pub(crate) fn careful_channel(x: Channel<'_, T>, eps: T) -> Self {
+        careful(&x, eps)
+    }
+
     /// From the rounded mean and the first two moments about it, if these are accurate: nothing over- or
     /// underflowed, and the mean was not off by the order of the deviation.
     #[inline(always)]
@@ -158,7 +164,8 @@ pub(crate) fn inverse_hypot<T: Real>(a: T, b: T) -> T {
 /// One channel of an array `[rows, channels, length]`: `length` is 1 for a dense layer and height × width
 /// after a convolution.
 ///
-/// Order of sums: with `length` 1 the rows are added in runs of 16, each run's sum with compensation; else
+/// Order of sums: with `length` 1 the rows are added in runs of 16, each run's sum with compensation
+/// ([`columns`](crate::columns) adds many such channels at once, in the same order, and reads memory in rows); else
 /// each plane is summed as a row and the planes' sums are added with compensation.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel<'a, T> {

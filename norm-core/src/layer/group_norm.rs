@@ -1,5 +1,6 @@
+use crate::columns;
 use crate::error::{eps, length, rows};
-use crate::sum::{Running, reduce2};
+use crate::sum::{Running, reduce2, reduce3};
 use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Group normalization; with one group per channel, instance normalization.
@@ -19,7 +20,8 @@ use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, 
 ///
 /// # Accuracy
 ///
-/// As of [`LayerNorm`](crate::layer::LayerNorm), per group.
+/// As of [`LayerNorm`](crate::layer::LayerNorm), per group. Parameter gradients are summed over the samples as by
+/// [`columns`](crate::columns), after a convolution plane by plane with compensation.
 ///
 /// # Errors
 ///
@@ -142,27 +144,51 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
         for (g, (((x, dy), dx), &kept)) in each.zip(tape.as_chunks().0).enumerate() {
             let m = Moments::from_tape(kept);
             let first = g.checked_rem(self.groups).unwrap_or(0).saturating_mul(per_group);
-            let weight = self.weight.as_ref().iter().skip(first);
-            let planes = || x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(weight.clone());
+            let weight = self.weight.as_ref().get(first..).unwrap_or(&[]);
             // As layer norm's, over the planes of the group: with g = dy · weight the mean of g to twice the
             // precision, then dx = rstd (g − mean g − x̂ mean(g x̂)).
-            let total = sum_planes(planes().map(|((_, dy), &w)| reduce2(dy, dy, |dy, _| [dy * w])));
-            let mean = total[0] / n;
-            let [low, along] = sum_planes(planes().map(|((x, dy), &w)| {
-                reduce2(x, dy, |x, dy| {
-                    let d = dy * w - mean;
-                    [d, d * m.normalize(x)]
-                })
-            }));
+            let [total] = sum_planes(x, dy, weight, plane, |_, dy, w| [dy * w]);
+            let mean = total / n;
+            let [low, along] = sum_planes(x, dy, weight, plane, |x, dy, w| {
+                let d = dy * w - mean;
+                [d, d * m.normalize(x)]
+            });
             let (low, along, slope) = (low / n, along / n, m.slope());
-            for (((x, dy), &w), dx) in planes().zip(dx.chunks_exact_mut(plane)) {
+            let planes = x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(dx.chunks_exact_mut(plane));
+            for (((x, dy), dx), &w) in planes.zip(weight) {
                 for ((&x, &dy), dx) in x.iter().zip(dy).zip(dx) {
                     *dx = slope * (((dy * w - mean) - low) - m.normalize(x) * along);
                 }
             }
-            let grads = dweight.iter_mut().zip(dbias.iter_mut()).skip(first);
-            for (((x, dy), _), (dweight, dbias)) in planes().zip(grads) {
-                let [dw, db] = reduce2(x, dy, |x, dy| [dy * m.normalize(x), dy]);
+        }
+        let grads = dweight.chunks_exact_mut(per_group).zip(dbias.chunks_exact_mut(per_group));
+        for (g, (dweight, dbias)) in grads.enumerate() {
+            // The group in every sample.
+            let (x, dy) = (x.chunks_exact(group).skip(g), dy.chunks_exact(group).skip(g));
+            let rows = x.zip(dy).zip(tape.as_chunks().0.iter().skip(g)).step_by(self.groups.max(1));
+            let rows = rows.map(|((x, dy), &kept)| (Moments::from_tape(kept), x, dy));
+            if plane == 1 {
+                for first in columns::blocks(per_group) {
+                    let terms = |m: Moments<T>, _, x, dy| [dy * m.normalize(x), dy];
+                    let [dw, db] = columns::reduce_rows(rows.clone(), first, terms);
+                    columns::accumulate(dweight, first, dw);
+                    columns::accumulate(dbias, first, db);
+                }
+                continue;
+            }
+            for (c, (dweight, dbias)) in dweight.iter_mut().zip(dbias).enumerate() {
+                let mut totals = [Running::ZERO; 2];
+                for (m, x, dy) in rows.clone() {
+                    let (x, dy) = (x.chunks_exact(plane).nth(c), dy.chunks_exact(plane).nth(c));
+                    let (x, dy) = (x.unwrap_or(&[]), dy.unwrap_or(&[]));
+                    for (total, term) in
+                        totals.iter_mut().zip(reduce2(x, dy, |x, dy| [dy * m.normalize(x), dy]))
+                    {
+                        total.add(term);
+                        total.flush();
+                    }
+                }
+                let [dw, db] = totals.map(Running::value);
                 *dweight += dw;
                 *dbias += db;
             }
@@ -179,13 +205,24 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
     }
 }
 
-/// Sums of planes, added with compensation.
+/// `K` sums over the planes of a group, each with the weight of its channel: the planes' sums are added with
+/// compensation; planes of one value are summed as one row.
 #[inline(always)]
-fn sum_planes<T: Real, const K: usize>(planes: impl Iterator<Item = [T; K]>) -> [T; K] {
+fn sum_planes<T: Real, const K: usize>(
+    x: &[T],
+    dy: &[T],
+    weight: &[T],
+    plane: usize,
+    f: impl Fn(T, T, T) -> [T; K],
+) -> [T; K] {
+    if plane == 1 {
+        return reduce3(x, dy, weight.get(..x.len()).unwrap_or(&[]), f);
+    }
     let mut totals = [Running::ZERO; K];
-    for plane in planes {
-        for (total, term) in totals.iter_mut().zip(plane) {
+    for ((x, dy), &w) in x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(weight) {
+        for (total, term) in totals.iter_mut().zip(reduce2(x, dy, |x, dy| f(x, dy, w))) {
             total.add(term);
+            total.flush();
         }
     }
     totals.map(Running::value)

@@ -1,3 +1,4 @@
+use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{max_abs, reduce, reduce3};
 use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
@@ -19,6 +20,8 @@ use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Si
 ///
 /// `y`: within `16 ε |y|` of the exact value, for any finite row. `dx`: within `64 ε` of the largest term
 /// `max|dy weight| / rms`.
+/// Parameter gradients: within `32 ε` of the
+/// sum of their terms' magnitudes, for any number of rows, in the order of [`columns`](crate::columns).
 ///
 /// # Errors
 ///
@@ -140,9 +143,13 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for RmsNorm<T, S> {
             for ((dx, &x), (&dy, &w)) in dx.iter_mut().zip(x).zip(dy.iter().zip(weight)) {
                 *dx = slope * (dy * w - x * scale * inverse * along);
             }
-            for ((dweight, &dy), &x) in dweight.iter_mut().zip(dy).zip(x) {
-                *dweight += dy * (x * scale * inverse);
-            }
+        }
+        for first in columns::blocks(width) {
+            let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(tape.as_chunks().0);
+            let rows = rows.map(|((x, dy), &kept)| (kept, x, dy));
+            let [dw] =
+                columns::reduce_rows(rows, first, |[scale, inverse], _, x, dy| [dy * (x * scale * inverse)]);
+            columns::accumulate(dweight, first, dw);
         }
         Ok(())
     }

@@ -1,3 +1,6 @@
+use core::array::from_fn;
+
+use crate::columns::{self, COLUMNS, ColumnMoments};
 use crate::error::{eps, finite, length, param, rows};
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Moments, Normalize, Observe, Origin, Pass, Real, Scale, Seen,
@@ -29,7 +32,8 @@ use crate::{
 /// # Accuracy
 ///
 /// `y`: within `64 ε max|x̂ weight| + ε |y|` of the exact value in each channel, for any finite values. `dx`:
-/// within `64 ε` of the largest term `rstd · max|dy weight|`.
+/// within `64 ε` of the largest term `rstd · max|dy weight|`. Sums over the batch have the order of
+/// [`columns`](crate::columns) in a dense layer, of [`Channel`] after a convolution.
 ///
 /// # Errors
 ///
@@ -103,11 +107,23 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
         Channel::new(x, self.channels(), self.length, channel)
     }
 
-    /// Per channel: scale and shift of the inference form.
+    /// Per channel, of the inference form: mean, 1 over the deviation, weight and bias.
     fn running_affine(&self) -> impl Iterator<Item = (T, T, T, T)> {
         let statistics = self.running_mean.as_ref().iter().zip(self.running_var.as_ref());
         let affine = self.weight.as_ref().iter().zip(self.bias.as_ref());
         statistics.zip(affine).map(|((&mean, &var), (&w, &b))| (mean, T::ONE / (var + self.eps).sqrt(), w, b))
+    }
+
+    /// The same for a block of channels, each apart.
+    #[inline(always)]
+    fn running_block(&self, first: usize) -> [[T; COLUMNS]; 4] {
+        let mut block = [[T::ZERO; COLUMNS]; 4];
+        let [means, rstds, weights, biases] = &mut block;
+        let places = means.iter_mut().zip(rstds).zip(weights.iter_mut().zip(biases));
+        for (((mean, rstd), (weight, bias)), affine) in places.zip(self.running_affine().skip(first)) {
+            (*mean, *rstd, *weight, *bias) = affine;
+        }
+        block
     }
 
     /// Gradients of the inference form, in which the running statistics are constants: for training with
@@ -120,6 +136,21 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
         [dweight, dbias]: [&mut [T]; 2],
     ) -> Result<(), Error> {
         self.check_backward(x, dy, dx, dweight, dbias)?;
+        if self.length == 1 {
+            let width = self.channels().max(1);
+            for first in columns::blocks(width) {
+                let [mean, rstd, w, _] = self.running_block(first);
+                let [dw, db] =
+                    columns::reduce2(x, dy, width, first, |l, x, dy| [dy * ((x - mean[l]) * rstd[l]), dy]);
+                columns::accumulate(dweight, first, dw);
+                columns::accumulate(dbias, first, db);
+                for (dx, dy) in dx.chunks_exact_mut(width).zip(dy.chunks_exact(width)) {
+                    let dy = columns::load(dy, first);
+                    columns::store(dx, first, from_fn(|l| dy[l] * w[l] * rstd[l]));
+                }
+            }
+            return Ok(());
+        }
         let affine = self.running_affine().zip(dweight.iter_mut().zip(dbias));
         for (c, ((mean, rstd, w, _), (dweight, dbias))) in affine.enumerate() {
             let [dw, db] =
@@ -133,6 +164,56 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
             }
         }
         Ok(())
+    }
+
+    /// The training form of a dense layer, a block of channels at once.
+    #[inline(always)]
+    fn forward_dense(&self, x: &[T], y: &mut [T], tape: &mut [T]) {
+        let width = self.channels().max(1);
+        for first in columns::blocks(width) {
+            let slots = tape.as_chunks_mut().0.iter_mut().skip(first);
+            for (slot, m) in slots.zip(Moments::of_columns(x, width, first, self.eps)) {
+                *slot = m.to_tape();
+            }
+            let kept = tape.as_chunks().0.iter().skip(first);
+            let m = ColumnMoments::from_each(kept.map(|&kept| Moments::from_tape(kept)));
+            let (w, b) =
+                (columns::load(self.weight.as_ref(), first), columns::load(self.bias.as_ref(), first));
+            for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+                let x = columns::load(x, first);
+                columns::store(y, first, from_fn(|l| m.normalize(l, x[l]) * w[l] + b[l]));
+            }
+        }
+    }
+
+    /// Gradients of a dense layer: as in `backward`, a block of channels at once.
+    #[inline(always)]
+    fn backward_dense(&self, pass: Pass<'_, T>, dx: &mut [T], [dweight, dbias]: [&mut [T]; 2]) {
+        let Pass { x, tape, dy } = pass;
+        let width = self.channels().max(1);
+        let n = T::from_usize(x.len().checked_div(width).unwrap_or(0));
+        for first in columns::blocks(width) {
+            let each = || tape.as_chunks().0.iter().skip(first).map(|&kept| Moments::from_tape(kept));
+            let m = ColumnMoments::from_each(each());
+            let [total] = columns::reduce(dy, width, first, |_, dy| [dy]);
+            let mean = total.map(|t| t / n);
+            let [low, along, skew] = columns::reduce2(dy, x, width, first, |l, dy, x| {
+                let (d, x) = (dy - mean[l], m.normalize(l, x));
+                [d, d * x, x]
+            });
+            columns::accumulate(dweight, first, from_fn(|l| along[l] + mean[l] * skew[l]));
+            columns::accumulate(dbias, first, total);
+            let (low, along) = (low.map(|v| v / n), along.map(|v| v / n));
+            let mut slopes = each().zip(self.weight.as_ref().iter().skip(first)).map(|(m, &w)| w * m.slope());
+            let slope: [T; COLUMNS] = from_fn(|_| slopes.next().unwrap_or(T::ZERO));
+            let each_row = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+            for ((x, dy), dx) in each_row {
+                let (x, dy) = (columns::load(x, first), columns::load(dy, first));
+                let block =
+                    from_fn(|l| slope[l] * (((dy[l] - mean[l]) - low[l]) - m.normalize(l, x[l]) * along[l]));
+                columns::store(dx, first, block);
+            }
+        }
     }
 
     fn check_backward(&self, x: &[T], dy: &[T], dx: &[T], dweight: &[T], dbias: &[T]) -> Result<(), Error> {
@@ -169,6 +250,10 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
         let n = rows("x", self.width(), x.len())?;
         length("y", x.len(), y.len())?;
         length("tape", self.tape_len(n), tape.len())?;
+        if self.length == 1 {
+            self.forward_dense(x, y, tape);
+            return Ok(());
+        }
         let affine = self.weight.as_ref().iter().zip(self.bias.as_ref());
         for ((c, slot), (&w, &b)) in tape.as_chunks_mut().0.iter_mut().enumerate().zip(affine) {
             let m = Moments::of_channel(self.channel(x, c), self.eps);
@@ -190,6 +275,10 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
     ) -> Result<(), Error> {
         self.check_backward(x, dy, dx, dweight, dbias)?;
         length("tape", self.tape_len(1), tape.len())?;
+        if self.length == 1 {
+            self.backward_dense(Pass { x, tape, dy }, dx, [dweight, dbias]);
+            return Ok(());
+        }
         let grads = dweight.iter_mut().zip(dbias);
         let each = tape.as_chunks().0.iter().zip(self.weight.as_ref()).zip(grads);
         for (c, ((&kept, &w), (dweight, dbias))) in each.enumerate() {
@@ -221,6 +310,17 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
     fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
         rows("x", self.width(), x.len())?;
         length("y", x.len(), y.len())?;
+        if self.length == 1 {
+            let width = self.channels().max(1);
+            for first in columns::blocks(width) {
+                let [mean, rstd, w, b] = self.running_block(first);
+                for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+                    let x = columns::load(x, first);
+                    columns::store(y, first, from_fn(|l| (x[l] - mean[l]) * rstd[l] * w[l] + b[l]));
+                }
+            }
+            return Ok(());
+        }
         for (c, (mean, rstd, w, b)) in self.running_affine().enumerate() {
             for (y, x) in self.planes_mut(y, c).zip(self.channel(x, c).planes()) {
                 for (y, &x) in y.iter_mut().zip(x) {
@@ -236,24 +336,40 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
     }
 }
 
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> BatchNorm<T, S> {
+    /// Moves the running statistics of one channel by those of a batch of `count` values.
+    #[inline(always)]
+    fn follow(&mut self, channel: usize, batch: Moments<T>, count: usize) {
+        let statistics =
+            self.running_mean.as_mut().get_mut(channel).zip(self.running_var.as_mut().get_mut(channel));
+        let (Some((running_mean, running_var)), m) = (statistics, self.momentum) else { return };
+        if count == 1 {
+            let delta = batch.mean() - *running_mean;
+            *running_mean += m * delta;
+            *running_var = (T::ONE - m) * (*running_var + m * delta * delta);
+        } else {
+            let unbiased = batch.variance() * (T::from_usize(count) / T::from_usize(count.saturating_sub(1)));
+            *running_mean = (T::ONE - m) * *running_mean + m * batch.mean();
+            *running_var = (T::ONE - m) * *running_var + m * unbiased;
+        }
+    }
+}
+
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for BatchNorm<T, S> {
     fn observe(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<T, Error> {
         rows("x", self.width(), x.len())?;
         finite("x", x)?;
-        let (channels, length, m) = (self.channels(), self.length, self.momentum);
-        let statistics = self.running_mean.as_mut().iter_mut().zip(self.running_var.as_mut());
-        for (c, (running_mean, running_var)) in statistics.enumerate() {
-            let channel = Channel::new(x, channels, length, c);
-            let count = channel.count();
-            let batch = Moments::of_channel(channel, T::ZERO);
-            if count == 1 {
-                let delta = batch.mean() - *running_mean;
-                *running_mean += m * delta;
-                *running_var = (T::ONE - m) * (*running_var + m * delta * delta);
-            } else {
-                let unbiased = batch.variance() * (T::from_usize(count) / T::from_usize(count - 1));
-                *running_mean = (T::ONE - m) * *running_mean + m * batch.mean();
-                *running_var = (T::ONE - m) * *running_var + m * unbiased;
+        let (channels, length) = (self.channels(), self.length);
+        if length == 1 {
+            for first in columns::blocks(channels) {
+                for (c, batch) in (first..).zip(Moments::of_columns(x, channels, first, T::ZERO)) {
+                    self.follow(c, batch, x.len().checked_div(channels).unwrap_or(0));
+                }
+            }
+        } else {
+            for c in 0..channels {
+                let channel = Channel::new(x, channels, length, c);
+                self.follow(c, Moments::of_channel(channel, T::ZERO), channel.count());
             }
         }
         Ok(T::ZERO)
