@@ -21,6 +21,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod build;
 mod error;
 mod identity;

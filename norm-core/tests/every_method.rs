@@ -167,6 +167,27 @@ fn refuses<M: Build<f64, Vec<f64>> + Method<f64>>() {
     }
 }
 
+/// With the option `frozen`, calibration sets the state and nothing moves it later.
+fn freezes<M: Build<f64, Vec<f64>> + Method<f64>>() {
+    if !M::OPTIONS.contains(&"frozen") {
+        return;
+    }
+    let option = |name: &str| (name == "frozen").then_some(1.0);
+    let spec = Spec { option: &option, ..Spec::dense(NEURONS, INPUTS) };
+    let mut method = M::build(spec, &mut |n, value| Ok(vec![value; n])).unwrap();
+    let seen: Vec<f64> = noise(ROWS * NEURONS, 9.0).iter().map(|v| v * 3.0 + 1.0).collect();
+    let seen = Seen { x: &seen[..ROWS * INPUTS], y: &seen, activity: &seen };
+    let state = |method: &mut M| method.state_mut().map(|s| s.to_vec());
+    let fresh = state(&mut method);
+    method.as_observe().unwrap().calibrate(seen).unwrap();
+    let calibrated = state(&mut method);
+    assert_ne!(fresh, calibrated, "{}: calibration did nothing", M::INFO.name);
+    let observer = method.as_observe().unwrap();
+    assert_eq!(observer.observe(seen), Ok(0.0));
+    observer.compensate(0.5);
+    assert_eq!(calibrated, state(&mut method), "{}: frozen state moved", M::INFO.name);
+}
+
 /// The tests of one method, in a module of its name.
 macro_rules! every {
     ($($name:ident: $method:ty),* $(,)?) => {
@@ -186,6 +207,11 @@ macro_rules! every {
             #[test]
             fn wrong_shapes_and_poison_are_refused() {
                 super::refuses::<Listed>();
+            }
+
+            #[test]
+            fn frozen_state_stays_as_calibrated() {
+                super::freezes::<Listed>();
             }
         })*
     };

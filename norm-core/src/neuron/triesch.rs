@@ -1,3 +1,4 @@
+use crate::bounds::{GAIN, bounded};
 use crate::error::{finite, length, param, rows};
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site,
@@ -151,21 +152,10 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for Triesch<T, S> {
     }
 }
 
-/// `bound` in either direction at the most; no step at all where the arithmetic left the range of the type.
-fn bounded<T: Real>(step: T, bound: T) -> T {
-    if step.is_nan() {
-        T::ZERO
-    } else if step.abs() > bound {
-        bound * step.sign()
-    } else {
-        step
-    }
-}
-
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Triesch<T, S> {
     /// Multiplies a gain by `exp(log)` within the bounds; the change of its log that was made.
     fn scale(gain: &mut T, log: T) -> T {
-        let (least, most) = (T::from_f64(LEAST_GAIN), T::from_f64(1.0 / LEAST_GAIN));
+        let (least, most) = (T::from_f64(1.0 / GAIN), T::from_f64(GAIN));
         let moved = *gain * log.exp();
         let (limited, log) = if moved < least {
             (least, (least / *gain).ln())
@@ -239,9 +229,6 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for Triesch<T, S> {
         Some(self)
     }
 }
-
-/// 2⁻³²; the largest gain is its reciprocal.
-const LEAST_GAIN: f64 = 1.0 / 4_294_967_296.0;
 
 const INFO: Info = Info {
     name: "triesch",

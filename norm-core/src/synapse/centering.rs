@@ -46,6 +46,7 @@ pub struct Centering<T, S> {
     length: usize,
     seen: T,
     tau: T,
+    frozen: bool,
 }
 
 impl<T: Real, S: AsRef<[T]>> Centering<T, S> {
@@ -56,7 +57,12 @@ impl<T: Real, S: AsRef<[T]>> Centering<T, S> {
         if length == 0 {
             return Err(Error::TooFew { what: "positions per channel", needed: 1, got: 0 });
         }
-        Ok(Self { mean, length, seen: T::ZERO, tau: super::time_constant(tau)? })
+        Ok(Self { mean, length, seen: T::ZERO, tau: super::time_constant(tau)?, frozen: false })
+    }
+
+    /// The means are set by [`calibrate`](Observe::calibrate) and then stay.
+    pub fn frozen(self) -> Self {
+        Self { frozen: true, ..self }
     }
 
     /// The means.
@@ -110,10 +116,15 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for Centering<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Centering<T, S> {
-    fn follow(&mut self, x: &[T], rate: impl Fn(T, T) -> T) -> Result<(), Error> {
-        let n = T::from_usize(rows("x", self.width(), x.len())?);
+    /// Checks a batch of inputs; the number of its samples.
+    fn samples(&self, x: &[T]) -> Result<T, Error> {
+        let n = rows("x", self.width(), x.len())?;
         finite("x", x)?;
-        let a = rate(n, self.seen);
+        Ok(T::from_usize(n))
+    }
+
+    /// Moves every mean by `a` of the way to the mean of these `n` samples.
+    fn follow(&mut self, x: &[T], n: T, a: T) {
         let (length, channels) = (self.length.max(1), self.mean.as_ref().len().max(1));
         let values = n * T::from_usize(length);
         for (c, mean) in self.mean.as_mut().iter_mut().enumerate() {
@@ -126,25 +137,34 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Centering<T, S> {
             *mean += a * (total.value() / values);
         }
         self.seen += n;
-        Ok(())
     }
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for Centering<T, S> {
     fn observe(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<T, Error> {
-        let tau = self.tau;
-        self.follow(x, |n, seen| super::rate(n, seen, tau))?;
+        let n = self.samples(x)?;
+        if !self.frozen {
+            self.follow(x, n, super::rate(n, self.seen, self.tau));
+        }
         Ok(T::ZERO)
     }
 
     fn calibrate(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<(), Error> {
-        self.follow(x, |_, _| T::ONE)
+        let n = self.samples(x)?;
+        self.follow(x, n, T::ONE);
+        Ok(())
     }
 
     fn compensate(&mut self, log_gain: T) {
+        if self.frozen {
+            return;
+        }
         let factor = log_gain.exp();
         for mean in self.mean.as_mut() {
-            *mean *= factor;
+            let moved = *mean * factor;
+            if moved.is_finite() {
+                *mean = moved;
+            }
         }
     }
 }
@@ -192,9 +212,12 @@ const INFO: Info = Info {
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for Centering<T, S> {
     const INFO: Info = INFO;
-    const OPTIONS: &'static [&'static str] = &["tau"];
+    const OPTIONS: &'static [&'static str] = &["tau", "frozen"];
 
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
-        Self::new(alloc(spec.channels_in, T::ZERO)?, spec.length_in, spec.get("tau", 1000.0))
+        let mean = alloc(spec.channels_in, T::ZERO)?;
+        let centering = Self::new(mean, spec.length_in, spec.get("tau", 1000.0))?;
+        let frozen = (spec.option)("frozen").is_some_and(|v| v != 0.0);
+        Ok(if frozen { centering.frozen() } else { centering })
     }
 }

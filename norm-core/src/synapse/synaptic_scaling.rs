@@ -1,12 +1,17 @@
 use core::slice;
 
+use crate::bounds::{bounded, move_log_gain};
 use crate::error::{finite, length, param, rows};
+use crate::sum::max_abs;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Settle,
     Site, Spec, When,
 };
 
 /// What of a neuron's drive is held at the target.
+///
+/// To hold the activation probability as well, which takes a threshold, combine with
+/// [`IntrinsicPlasticity`](crate::neuron::IntrinsicPlasticity).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Statistic {
     /// Its root mean square.
@@ -51,14 +56,17 @@ pub enum Controller<T> {
 /// lets nearly silent units blow up. The ratios of a neuron's weights never change. For layers whose inputs
 /// have a mean, put [`Centering`](crate::synapse::Centering) before it.
 ///
+/// However extreme the drive, one observation moves a gain by at most a factor of 4 (which takes a drive above
+/// `target · sqrt(15 / a)`: 120 deviations at the slowest rate of the default), and gains stay within 2^±32.
+///
 /// # Shapes
 ///
 /// Maps weights, `neurons × inputs`. Observes the drive `Seen::y`: `[rows, neurons, length]`.
 ///
 /// # Errors
 ///
-/// Rows that are not whole, buffers of the wrong length, `target` or `tau` out of range; non-finite drive in
-/// `observe`, which then changes nothing.
+/// Rows that are not whole, buffers of the wrong length, `target`, `tau` or the controller's weights out of range;
+/// drive that is not finite, of whatever neuron, in `observe` and `calibrate`, which then change nothing.
 ///
 /// # Example
 ///
@@ -85,6 +93,7 @@ pub struct SynapticScaling<T, S> {
     statistic: Statistic,
     controller: Controller<T>,
     in_place: bool,
+    frozen: bool,
 }
 
 impl<T: Real, S: AsRef<[T]>> SynapticScaling<T, S> {
@@ -108,6 +117,7 @@ impl<T: Real, S: AsRef<[T]>> SynapticScaling<T, S> {
             statistic: Statistic::Rms,
             controller: Controller::Log,
             in_place: false,
+            frozen: false,
         })
     }
 
@@ -127,15 +137,26 @@ impl<T: Real, S: AsRef<[T]>> SynapticScaling<T, S> {
         Self { statistic, ..self }
     }
 
-    /// With another controller.
-    pub fn with_controller(self, controller: Controller<T>) -> Self {
-        Self { controller, ..self }
+    /// With another controller; the weights of its terms finite and at least 0.
+    pub fn with_controller(self, controller: Controller<T>) -> Result<Self, Error> {
+        if let Controller::ProportionalIntegral { proportional, integral } = controller {
+            for (name, value) in [("proportional", proportional), ("integral", integral)] {
+                param(name, value, value >= T::ZERO && value.is_finite(), "finite and at least 0")?;
+            }
+        }
+        Ok(Self { controller, ..self })
     }
 
     /// Multiplies the gains into the weights after every update, instead of keeping them apart. As weights
     /// grow, gains kept apart fall and with them the effective step, as in weight norm: training is then more stable.
     pub fn in_place(self) -> Self {
         Self { in_place: true, ..self }
+    }
+
+    /// The gains are set by [`calibrate`](Observe::calibrate) and then stay: calibration only, the control that every
+    /// claim for synaptic scaling must be held against.
+    pub fn frozen(self) -> Self {
+        Self { frozen: true, ..self }
     }
 
     /// The gain of one neuron; 1 beyond the last.
@@ -217,59 +238,73 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for SynapticScaling<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> SynapticScaling<T, S> {
-    fn follow(&mut self, drive: &[T], rate: impl Fn(T, T) -> T) -> Result<T, Error> {
-        let neurons = self.log_gain.as_ref().len();
-        let n = T::from_usize(rows("the drive", neurons.saturating_mul(self.length), drive.len())?);
+    /// Checks a batch of drives; the number of its samples.
+    fn samples(&self, drive: &[T]) -> Result<usize, Error> {
+        let n = rows("the drive", self.log_gain.as_ref().len().saturating_mul(self.length), drive.len())?;
         finite("the drive", drive)?;
-        let (a, power, mut change) = (rate(n, self.seen), self.power(), T::ZERO);
+        Ok(n)
+    }
+
+    /// Moves every gain by `step(self, r, integral)`, `r` the neuron's ratio; the mean change of the log gains.
+    fn follow(&mut self, drive: &[T], n: usize, step: impl Fn(&Self, T, &mut T) -> T) -> T {
+        let (neurons, mut change) = (self.log_gain.as_ref().len(), T::ZERO);
         for i in 0..neurons {
             let r = self.ratio(Channel::new(drive, neurons, self.length, i));
-            let Some((log_gain, integral)) =
-                self.log_gain.as_mut().get_mut(i).zip(self.integral.as_mut().get_mut(i))
-            else {
-                continue;
-            };
-            let step = match self.controller {
-                Controller::Log if a < T::ONE => -power * (a * (r - T::ONE)).ln_1p(),
-                // At full rate the gain is set outright; a neuron without any drive keeps its gain.
-                Controller::Log if r > T::ZERO => -power * r.ln(),
-                Controller::Log => T::ZERO,
+            let mut integral = self.integral.as_ref().get(i).copied().unwrap_or(T::ZERO);
+            let step = step(self, r, &mut integral);
+            let state = self.log_gain.as_mut().get_mut(i).zip(self.integral.as_mut().get_mut(i));
+            if let Some((log_gain, kept)) = state {
+                *kept = integral;
+                change += move_log_gain(log_gain, step);
+            }
+        }
+        self.seen += T::from_usize(n);
+        change / T::from_usize(neurons)
+    }
+}
+
+impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for SynapticScaling<T, S> {
+    fn observe(&mut self, Seen { y, .. }: Seen<'_, T>) -> Result<T, Error> {
+        let n = self.samples(y)?;
+        if self.frozen {
+            return Ok(T::ZERO);
+        }
+        let a = super::rate(T::from_usize(n), self.seen, self.tau);
+        let most = T::from_f64(MOST_STEP);
+        Ok(self.follow(y, n, |scaling, r, integral| {
+            let step = match scaling.controller {
+                Controller::Log => -scaling.power() * (a * (r - T::ONE)).ln_1p(),
                 Controller::ProportionalIntegral { proportional, integral: weight } => {
                     let error = (T::ONE - r).max_nan(-T::ONE);
                     *integral += a * (error - *integral);
                     a * (proportional * error + weight * *integral)
                 }
             };
-            *log_gain += step;
-            change += step;
-        }
-        self.seen += n;
-        Ok(change / T::from_usize(neurons))
-    }
-}
-
-impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for SynapticScaling<T, S> {
-    fn observe(&mut self, Seen { y, .. }: Seen<'_, T>) -> Result<T, Error> {
-        let tau = self.tau;
-        self.follow(y, |n, seen| super::rate(n, seen, tau))
+            bounded(step, most)
+        }))
     }
 
-    /// Sets every gain at once. Needs more than one sample: a centred sample drives nothing.
+    /// Sets every gain at once, whatever the controller; a neuron without any drive keeps its gain. Exact where the
+    /// layer's biases are zero, which the gain does not scale; where they are large, calibrate again. Needs more than
+    /// one sample: a centred sample drives nothing.
     fn calibrate(&mut self, Seen { y, .. }: Seen<'_, T>) -> Result<(), Error> {
-        let width = self.log_gain.as_ref().len().saturating_mul(self.length);
-        let got = rows("the drive", width, y.len())?;
+        let got = self.samples(y)?;
         if got < 2 {
             return Err(Error::TooFew { what: "samples to calibrate on", needed: 2, got });
         }
-        let controller = core::mem::take(&mut self.controller);
-        let done = self.follow(y, |_, _| T::ONE);
-        self.controller = controller;
-        done.map(|_| ())
+        let full = |scaling: &Self, r: T, _: &mut T| {
+            if r > T::ZERO { -scaling.power() * r.ln() } else { T::ZERO }
+        };
+        self.follow(y, got, full);
+        Ok(())
     }
 
     fn compensate(&mut self, log_gain: T) {
+        if self.frozen || !log_gain.is_finite() {
+            return;
+        }
         for g in self.log_gain.as_mut() {
-            *g -= log_gain;
+            move_log_gain(g, -log_gain);
         }
     }
 }
@@ -283,14 +318,15 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Settle<T> for SynapticScaling<T, S> {
         self.check(weight)
     }
 
-    /// Multiplies the gains into the weights and starts again from gains of 1.
+    /// Multiplies the gains into the weights and starts again from gains of 1. A neuron whose weights would leave the
+    /// range of the type keeps them.
     fn settle(&mut self, weight: &mut [T]) -> Result<(), Error> {
         self.check(weight)?;
         finite("weight", weight)?;
         for (row, g) in weight.chunks_exact_mut(self.inputs.max(1)).zip(self.log_gain.as_mut()) {
             let s = g.exp();
-            for w in row {
-                *w *= s;
+            if (max_abs(row) * s).is_finite() {
+                row.iter_mut().for_each(|w| *w *= s);
             }
             *g = T::ZERO;
         }
@@ -330,6 +366,9 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for SynapticScaling<T, S> {
     }
 }
 
+/// The log of the largest factor by which one observation moves a gain: 4.
+const MOST_STEP: f64 = 2.0 * core::f64::consts::LN_2;
+
 const INFO: Info = Info {
     name: "synaptic",
     scale: Scale::Synapse,
@@ -342,7 +381,7 @@ const INFO: Info = Info {
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for SynapticScaling<T, S> {
     const INFO: Info = INFO;
     const OPTIONS: &'static [&'static str] =
-        &["target", "tau", "mean-abs", "proportional", "integral", "in-place"];
+        &["target", "tau", "mean-abs", "proportional", "integral", "in-place", "frozen"];
 
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
         let n = spec.neurons;
@@ -355,13 +394,143 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for SynapticScaling<T, S> 
         if (spec.option)("in-place").is_some_and(|v| v != 0.0) {
             scaling = scaling.in_place();
         }
+        if (spec.option)("frozen").is_some_and(|v| v != 0.0) {
+            scaling = scaling.frozen();
+        }
         let integral = (spec.option)("integral");
         if integral.is_some() || (spec.option)("proportional").is_some() {
             scaling = scaling.with_controller(Controller::ProportionalIntegral {
                 proportional: spec.get("proportional", 0.5),
                 integral: T::from_f64(integral.unwrap_or(0.1)),
-            });
+            })?;
         }
         Ok(scaling)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(y: &[f32]) -> Seen<'_, f32> {
+        Seen { x: &[], y, activity: &[] }
+    }
+
+    fn scaling<const N: usize>() -> SynapticScaling<f32, [f32; N]> {
+        SynapticScaling::new([0.0; N], [0.0; N], 2, 1).unwrap()
+    }
+
+    /// The drive of two neurons of gain 1 on sample `t`: of root mean square 0.02 and 300.
+    fn drive(t: usize) -> [f32; 2] {
+        let wave = libm::sinf(t as f32 * 2.4) * core::f32::consts::SQRT_2;
+        [0.02 * wave, 300.0 * wave]
+    }
+
+    /// Observes its own drive for `steps` batches of two samples.
+    fn live(scaling: &mut SynapticScaling<f32, [f32; 2]>, steps: usize) {
+        for t in 0..steps {
+            let [a, b] = [drive(2 * t), drive(2 * t + 1)];
+            let s = [scaling.gain(0), scaling.gain(1)];
+            scaling.observe(seen(&[s[0] * a[0], s[1] * a[1], s[0] * b[0], s[1] * b[1]])).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_controller_and_statistic_brings_the_drive_to_its_set_point() {
+        let pi = Controller::ProportionalIntegral { proportional: 0.5, integral: 0.1 };
+        for controller in [Controller::Log, pi] {
+            for (statistic, of_rms) in [(Statistic::Rms, 1.0), (Statistic::MeanAbs, 0.9003)] {
+                let mut scaling = scaling().with_controller(controller).unwrap().with_statistic(statistic);
+                scaling = scaling.with_target(2.0).unwrap();
+                live(&mut scaling, 20_000);
+                for (i, size) in [0.02, 300.0].into_iter().enumerate() {
+                    let held = scaling.gain(i) * size * of_rms / 2.0;
+                    assert!((held - 1.0).abs() < 0.03, "{controller:?}, {statistic:?}: {held}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_in_one_neurons_drive_changes_nothing() {
+        let mut scaling = scaling::<2>();
+        live(&mut scaling, 10);
+        let before = scaling.clone();
+        for bad in [f32::NAN, f32::INFINITY] {
+            let batch = [1.0, 5.0, 1.0, bad];
+            let refused = Err(Error::NonFinite { what: "the drive", index: 3 });
+            assert_eq!(scaling.observe(seen(&batch)).map(|_| ()), refused);
+            assert_eq!(scaling.calibrate(seen(&batch)), refused);
+        }
+        scaling.compensate(f32::NAN);
+        assert_eq!(
+            (scaling.log_gain, scaling.integral, scaling.seen),
+            (before.log_gain, before.integral, before.seen)
+        );
+    }
+
+    #[test]
+    fn one_observation_moves_a_gain_by_a_factor_of_4_at_most() {
+        for size in [f32::MAX, 1e20, 1e6, 0.0, 1e-30] {
+            let mut scaling = scaling::<1>();
+            let change = scaling.observe(seen(&[size; 64])).unwrap();
+            assert!((0.2499..4.001).contains(&scaling.gain(0)), "gain {} at {size}", scaling.gain(0));
+            assert_eq!(change, scaling.log_gain[0]);
+        }
+    }
+
+    #[test]
+    fn gains_stay_bounded_however_long_a_neuron_is_silent_or_loud() {
+        for size in [0.0, f32::MAX] {
+            let mut scaling = scaling::<1>();
+            for _ in 0..100_000 {
+                scaling.observe(seen(&[size])).unwrap();
+            }
+            let mut w = [0.0; 2];
+            scaling.infer(&[1.0, -2.0], &mut w).unwrap();
+            assert!(w.iter().all(|w| w.is_finite() && *w != 0.0), "{w:?} after drives of {size}");
+        }
+    }
+
+    #[test]
+    fn going_on_from_stored_state_gives_the_same_bits() {
+        let (mut whole, mut first) = (scaling::<2>(), scaling::<2>());
+        live(&mut whole, 70);
+        live(&mut first, 70);
+        let mut resumed = scaling::<2>();
+        for (to, from) in resumed.state_mut().into_iter().zip(first.state_mut()) {
+            to.copy_from_slice(from);
+        }
+        live(&mut whole, 30);
+        live(&mut resumed, 30);
+        assert_eq!(whole.log_gain, resumed.log_gain);
+        assert_eq!((whole.seen, whole.integral), (resumed.seen, resumed.integral));
+    }
+
+    #[test]
+    fn calibration_sets_the_drive_outright() {
+        let mut scaling = scaling::<2>();
+        scaling.calibrate(seen(&[0.02, 300.0, -0.02, 300.0])).unwrap();
+        assert!((scaling.gain(0) * 0.02 - 1.0).abs() < 1e-5 && (scaling.gain(1) * 300.0 - 1.0).abs() < 1e-5);
+        assert!(matches!(scaling.calibrate(seen(&[1.0, 1.0])), Err(Error::TooFew { .. })));
+    }
+
+    #[test]
+    fn in_place_the_ratios_of_weights_stay_and_no_weight_overflows() {
+        let mut scaling = scaling::<2>().in_place();
+        scaling.log_gain = [1.5, 20.0];
+        let mut w = [0.3, -0.6, 1e37, 2e36];
+        scaling.settle(&mut w).unwrap();
+        assert!((w[1] / w[0] + 2.0).abs() < 1e-6 && (w[0] / 0.3 - 1.5f32.exp()).abs() < 1e-5);
+        assert_eq!((&w[2..], scaling.log_gain), (&[1e37, 2e36][..], [0.0; 2]));
+    }
+
+    #[test]
+    fn weights_of_the_controller_must_be_numbers() {
+        let bad = Controller::ProportionalIntegral { proportional: f32::NAN, integral: 0.1 };
+        assert!(matches!(
+            scaling::<1>().with_controller(bad),
+            Err(Error::Param { name: "proportional", .. })
+        ));
     }
 }
