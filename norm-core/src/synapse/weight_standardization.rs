@@ -152,9 +152,9 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for WeightStandardization<T, S> {
             // v̂ sums to 0 but for its rounding, which matters where dw is nearly constant.
             *dg += self.scale * (along + mean * skew);
             let (low, along) = (low / n, along / n);
-            let slope = g * self.scale * m.slope();
+            let ([a, b], scale) = (m.slope(), g * self.scale);
             for (dx, (&v, &dy)) in dx.iter_mut().zip(v.iter().zip(dy)) {
-                *dx = slope * (((dy - mean) - low) - m.normalize(v) * along);
+                *dx = a * (scale * (((dy - mean) - low) - m.normalize(v) * along)) * b;
             }
         }
         Ok(())
