@@ -317,15 +317,16 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
             let width = self.channels().max(1);
             for first in columns::blocks(width) {
                 let [mean, rstd, w, b] = self.running_block(first);
+                // As in `fold`; and x̂ alone may overflow where weight is 0.
+                let factor: [T; COLUMNS] = from_fn(|l| rstd[l] * w[l]);
                 for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
                     let x = columns::load(x, first);
-                    columns::store(y, first, from_fn(|l| (x[l] - mean[l]) * rstd[l] * w[l] + b[l]));
+                    columns::store(y, first, from_fn(|l| (x[l] - mean[l]) * factor[l] + b[l]));
                 }
             }
             return Ok(());
         }
         for (c, (mean, rstd, w, b)) in self.running_affine().enumerate() {
-            // As in `fold`; and x̂ alone may overflow where weight is 0.
             let factor = rstd * w;
             for (y, x) in self.planes_mut(y, c).zip(self.channel(x, c).planes()) {
                 for (y, &x) in y.iter_mut().zip(x) {

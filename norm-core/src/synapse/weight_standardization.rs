@@ -23,7 +23,9 @@ use crate::{Build, Error, Fold, Info, Method, Moments, Normalize, Origin, Pass, 
 ///
 /// # Accuracy
 ///
-/// Within `16 ε` of the largest weight of the neuron, also where the mean of `v` is 10⁴ deviations.
+/// Weights: within `16 ε max|w| + ε |w|` of the exact value, also where the mean of `v` is 10⁴ deviations. Gradients,
+/// with `v̂` the standardized weights: `dv` within `64 ε` of the largest term `|g scale| rstd max|dw|`, `dg` within
+/// `64 ε scale Σ|dw| max|v̂|`.
 ///
 /// # Errors
 ///

@@ -49,9 +49,12 @@ pub fn exact(name: &str, call: &Call) -> Option<Exact> {
         "batch" => Exact { infer: running(call), ..standardized(call, 64.0, channel, channel) },
         "rms" => rms(call),
         "weight" => weight_norm(call),
+        "weight-std" => weight_standardization(call),
         "k-winners" => k_winners(call),
         "intrinsic" => shifted(call, |i| c.state[0][channel(i)]),
         "centering" => shifted(call, |i| c.state[0][channel(i)]),
+        "heterosynaptic" | "subtractive" => shifted(call, |_| 0.0),
+        "triesch" => affine(call, |i| (c.state[0][channel(i)], c.state[1][channel(i)])),
         "synaptic" => scaled(call, |i| c.state[0][i / width].exp()),
         _ => return None,
     })
@@ -163,6 +166,16 @@ fn weight_norm(c: &Call) -> Exact {
     e
 }
 
+/// In the scaled form: a norm of `g`, but for eps.
+fn weight_standardization(c: &Call) -> Exact {
+    let scale = 1.0 / (c.width as f64).sqrt();
+    let params = [c.params[0].iter().map(|g| g * scale).collect(), vec![0.0; c.channels]];
+    let mut e = standardized(&Call { params, ..c.clone() }, 16.0, |i| i / c.width, |i| i / c.width);
+    e.grads[0].iter_mut().for_each(|(value, within)| (*value, *within) = (*value * scale, *within * scale));
+    e.grads[1].clear();
+    e
+}
+
 /// Sorted by drive, the first k stay.
 fn k_winners(c: &Call) -> Exact {
     let mut e = Exact::default();
@@ -187,6 +200,18 @@ fn shifted(c: &Call, shift: impl Fn(usize) -> f64) -> Exact {
         dx: c.dy.iter().map(|&dy| (dy, 0.0)).collect(),
         grads: Default::default(),
     }
+}
+
+/// Slow gain and bias of each value.
+fn affine(c: &Call, state: impl Fn(usize) -> (f64, f64)) -> Exact {
+    let one = |(i, x): (usize, &f64)| {
+        let (a, b) = state(i);
+        (a * x + b, c.unit * ((a * x).abs() + (a * x + b).abs()))
+    };
+    let y: Answer = c.x.iter().enumerate().map(one).collect();
+    let dx =
+        c.dy.iter().enumerate().map(|(i, dy)| (dy * state(i).0, c.unit * (dy * state(i).0).abs())).collect();
+    Exact { forward: y.clone(), infer: y, dx, grads: Default::default() }
 }
 
 /// Slow factor of each value, from its logarithm.
