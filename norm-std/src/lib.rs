@@ -1,1 +1,31 @@
-#![doc = "Training with any normalizer."]
+//! Training with any normalization or homeostatic method, on the desktop.
+//!
+//! The methods are norm-core's; this crate puts them between the layers of networks ([`Recipe`], [`Network`]), trains
+//! these ([`train`]) and measures what the methods do.
+
+pub mod evaluate;
+pub mod kernels;
+pub mod layers;
+pub mod loss;
+pub mod methods;
+pub mod optim;
+pub mod random;
+pub mod stats;
+pub mod train;
+
+mod activation;
+mod error;
+mod initialization;
+mod model;
+mod network;
+mod recipe;
+mod shape;
+
+pub use activation::Activation;
+pub use error::Error;
+pub use initialization::{Initialization, Scheme};
+pub use model::{Model, Plan};
+pub use network::Network;
+pub use norm_core;
+pub use recipe::{Part, Recipe, names};
+pub use shape::Shape;

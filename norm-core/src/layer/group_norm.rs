@@ -153,11 +153,11 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
                 let d = dy * w - mean;
                 [d, d * m.normalize(x)]
             });
-            let (low, along, [a, b]) = (low / n, along / n, m.slope());
+            let (low, along, slope) = (low / n, along / n, m.slope());
             let planes = x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(dx.chunks_exact_mut(plane));
             for (((x, dy), dx), &w) in planes.zip(weight) {
                 for ((&x, &dy), dx) in x.iter().zip(dy).zip(dx) {
-                    *dx = a * (((dy * w - mean) - low) - m.normalize(x) * along) * b;
+                    *dx = slope * (((dy * w - mean) - low) - m.normalize(x) * along);
                 }
             }
         }

@@ -1,5 +1,4 @@
 use crate::error::{length, rows};
-use crate::moments::slope;
 use crate::sum::{max_abs, reduce, reduce2};
 use crate::{Build, Error, Fold, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
@@ -19,9 +18,7 @@ use crate::{Build, Error, Fold, Info, Method, Normalize, Origin, Pass, Real, Sca
 ///
 /// # Accuracy
 ///
-/// Weights: within `16 ε` of the largest weight of the neuron; the squares neither over- nor underflow. Gradients, with
-/// the direction `u = v / |v|`: `dv` within `64 ε |g| / |v|` of the larger of `max|dw|` and `max|u| Σ|u dw|`, `dg` within
-/// `64 ε Σ|u dw|`.
+/// Within `16 ε` of the largest weight of the neuron; the squares neither over- nor underflow.
 ///
 /// # Errors
 ///
@@ -140,9 +137,9 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for WeightNorm<S> {
             // With the direction u = v / |v|: dg = u · dw; dv = g / |v| (dw − u (u · dw)).
             let [along] = reduce2(v, dy, |v, dy| [v * scale * inverse * dy]);
             *dg += along;
-            let [a, b] = slope(g * inverse, scale);
+            let slope = g * inverse * scale;
             for (dx, (&v, &dy)) in dx.iter_mut().zip(v.iter().zip(dy)) {
-                *dx = a * (dy - v * scale * inverse * along) * b;
+                *dx = slope * (dy - v * scale * inverse * along);
             }
         }
         Ok(())

@@ -1,0 +1,113 @@
+//! Layers: the steps of a network, each a map of rows with its gradient.
+
+mod dense;
+mod neurons;
+mod stage;
+
+pub use dense::Dense;
+pub use neurons::Neurons;
+
+use norm_core::When;
+
+use crate::methods::Boxed;
+use crate::{Error, Shape};
+
+/// What layers need that is not their own.
+pub struct Context<'a> {
+    /// The methods of network scale, which all layers share.
+    pub shared: &'a [Boxed<f32>],
+    /// Memory to work in.
+    pub scratch: &'a mut Scratch,
+    /// Is told the activity of every layer of hidden neurons, in order of depth.
+    pub probe: Option<&'a mut dyn FnMut(Activity<'_>)>,
+}
+
+/// The activity of a layer of hidden neurons.
+#[derive(Debug, Clone, Copy)]
+pub struct Activity<'a> {
+    /// Its neurons (channels) and their positions.
+    pub shape: Shape,
+    /// One row per sample.
+    pub rows: &'a [f32],
+}
+
+/// Buffers that any layer may use during one call.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(crate) a: Vec<f32>,
+    pub(crate) b: Vec<f32>,
+    pub(crate) drive: Vec<f32>,
+    pub(crate) weight: Vec<f32>,
+    pub(crate) weight_b: Vec<f32>,
+}
+
+/// A learned parameter with its gradient.
+#[derive(Debug)]
+pub struct Param<'a> {
+    /// Its name within the layer.
+    pub name: &'static str,
+    /// Its values.
+    pub value: &'a mut [f32],
+    /// The gradient of the loss by them.
+    pub grad: &'a mut [f32],
+    /// For weights, the incoming synapses of one neuron; 0 for other parameters, which plasticity bounds and weight
+    /// decay leave alone.
+    pub unit: usize,
+}
+
+/// One step of a network.
+///
+/// Rows are samples, row-major. Buffers are the network's; a layer keeps between `forward` and `backward` what only it
+/// knows of.
+pub trait Layer: Send + Sync {
+    /// The shape of one sample that comes out.
+    fn output(&self) -> Shape;
+
+    /// The training form.
+    fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error>;
+
+    /// Gradients of the training form, after `forward` on the same rows. `dy` may be overwritten; the gradient by `x`
+    /// goes to `dx` where it is wanted; those by parameters are kept for [`visit`](Self::visit).
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+    ) -> Result<(), Error>;
+
+    /// The inference form.
+    fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error>;
+
+    /// Shows every learned parameter, in a fixed order.
+    fn visit(&mut self, f: &mut dyn FnMut(Param<'_>)) {
+        let _ = f;
+    }
+
+    /// Shows every slow state, in a fixed order.
+    fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
+        let _ = f;
+    }
+
+    /// Lets slow state follow the last `forward`. The drive of the layer before changed by `exp(change)` in this
+    /// step; returns by how much this one's did.
+    fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
+        let _ = (cx, x, y);
+        Ok(change)
+    }
+
+    /// Sets slow state from the rows, seen before training, and maps them.
+    fn calibrate(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        self.forward(cx, x, y)
+    }
+
+    /// Lets methods that act on weights do so.
+    fn settle(&mut self, when: When) -> Result<(), Error> {
+        let _ = when;
+        Ok(())
+    }
+
+    /// The same layer for inference, with every method that can be turned into plain weights and biases.
+    fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error>;
+}

@@ -1,0 +1,433 @@
+use norm_core::{Site, Spec, When};
+
+use super::stage::{Owner, Stage, sized};
+use super::{Activity, Context, Dense, Layer, Param, Scratch};
+use crate::methods::Boxed;
+use crate::random::Random;
+use crate::recipe::Recipe;
+use crate::{Activation, Error, Initialization, Shape};
+
+/// A layer of neurons: connections, methods at every site, and what the neurons fire.
+///
+/// ```text
+///  x ──[input methods]──▶ x̂ ──▶ u = Ŵ x̂ + b ──[drive methods]──▶ z ──[activation]──▶ y
+///                                ▲
+///               W ──[weight methods]
+/// ```
+pub struct Neurons {
+    wiring: Dense,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    dweight: Vec<f32>,
+    dbias: Vec<f32>,
+    on_input: Vec<Stage>,
+    on_weight: Vec<Stage>,
+    on_drive: Vec<Stage>,
+    activation: Activation,
+    /// A method in place of the activation function.
+    on_activation: Option<Stage>,
+    drive: Vec<f32>,
+    drive_len: usize,
+    hidden: bool,
+}
+
+impl Neurons {
+    /// Neurons with weights drawn from `random`, and the recipe's methods made for them. `shared` are the network's
+    /// methods of network scale, in the order of the recipe.
+    pub fn new(
+        wiring: Dense,
+        activation: Activation,
+        recipe: &Recipe,
+        shared: &[Boxed<f32>],
+        initialization: Initialization,
+        random: &mut Random,
+    ) -> Result<Self, Error> {
+        let mut layer = Self::plain(wiring, activation);
+        initialization.fill(&mut layer.weight, &mut layer.bias, random);
+        layer.hidden = true;
+        for part in recipe.parts() {
+            let spec = Spec {
+                neurons: layer.wiring.neurons,
+                inputs: layer.wiring.inputs,
+                length: 1,
+                channels_in: layer.wiring.inputs,
+                length_in: 1,
+                option: &|_| None,
+            };
+            let named = Error::method(part.info.name);
+            let mut method = part.build(spec)?;
+            let site = method.site();
+            if site == Site::Weight {
+                method.start(&layer.weight).map_err(&named)?;
+            }
+            let owner = match shared.iter().position(|shared| shared.info() == method.info()) {
+                Some(index) => Owner::Shared(index),
+                None => Owner::Own(method),
+            };
+            let stage = Stage::new(owner);
+            match site {
+                Site::Input => layer.on_input.push(stage),
+                Site::Weight => layer.on_weight.push(stage),
+                Site::Drive => layer.on_drive.push(stage),
+                Site::Activation => layer.on_activation = Some(stage),
+            }
+        }
+        Ok(layer)
+    }
+
+    /// The neurons that are read out: no methods, no activation function.
+    pub fn readout(wiring: Dense, initialization: Initialization, random: &mut Random) -> Self {
+        let mut layer = Self::plain(wiring, Activation::Identity);
+        initialization.fill(&mut layer.weight, &mut layer.bias, random);
+        layer
+    }
+
+    /// Neurons without methods, all weights and biases 0.
+    pub fn plain(wiring: Dense, activation: Activation) -> Self {
+        let (weights, neurons) = (wiring.inputs * wiring.neurons, wiring.neurons);
+        Self {
+            wiring,
+            weight: vec![0.0; weights],
+            bias: vec![0.0; neurons],
+            dweight: vec![0.0; weights],
+            dbias: vec![0.0; neurons],
+            on_input: Vec::new(),
+            on_weight: Vec::new(),
+            on_drive: Vec::new(),
+            activation,
+            on_activation: None,
+            drive: Vec::new(),
+            drive_len: 0,
+            hidden: false,
+        }
+    }
+
+    /// `u = Ŵ x̂ + b`, kept, by the training forms of the methods of inputs and weights.
+    fn excite(&mut self, cx: &Context<'_>, x: &[f32]) -> Result<(), Error> {
+        let mut x = x;
+        for stage in &mut self.on_input {
+            stage.forward(cx, x)?;
+            x = stage.y();
+        }
+        let mut weight = &self.weight[..];
+        for stage in &mut self.on_weight {
+            stage.forward(cx, weight)?;
+            weight = stage.y();
+        }
+        self.drive_len = x.len() / self.wiring.inputs * self.wiring.neurons;
+        self.wiring.forward(x, weight, &self.bias, sized(&mut self.drive, self.drive_len));
+        Ok(())
+    }
+
+    fn fire(&mut self, cx: &Context<'_>, y: &mut [f32]) -> Result<(), Error> {
+        let mut z = &self.drive[..self.drive_len];
+        for stage in &mut self.on_drive {
+            stage.forward(cx, z)?;
+            z = stage.y();
+        }
+        match &mut self.on_activation {
+            None => self.activation.forward(z, y),
+            Some(stage) => {
+                stage.forward(cx, z)?;
+                y.copy_from_slice(stage.y());
+            }
+        }
+        Ok(())
+    }
+
+    fn backward_through(
+        &mut self,
+        cx: &mut Context<'_>,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+    ) -> Result<(), Error> {
+        let drive = &self.drive[..self.drive_len];
+        let mut a = std::mem::take(&mut cx.scratch.a);
+        let (mut grad, mut free) = (dy, sized(&mut a, self.drive_len));
+        let z = input_of(&self.on_drive, self.on_drive.len(), drive);
+        match &mut self.on_activation {
+            None => self.activation.backward(z, y, grad),
+            Some(stage) => {
+                stage.backward(cx, z, grad, free)?;
+                std::mem::swap(&mut grad, &mut free);
+            }
+        }
+        for i in (0..self.on_drive.len()).rev() {
+            let (before, rest) = self.on_drive.split_at_mut(i);
+            let Some(stage) = rest.first_mut() else { continue };
+            stage.backward(cx, before.last().map_or(drive, Stage::y), grad, free)?;
+            std::mem::swap(&mut grad, &mut free);
+        }
+
+        let x_hat = input_of(&self.on_input, self.on_input.len(), x);
+        // Gradients travel back through a chain from one buffer to the other, and start where they end in the right one.
+        let mut other = std::mem::take(&mut cx.scratch.b);
+        let (mut to, mut from) = (&mut self.dweight[..], sized(&mut other, self.weight.len()));
+        if self.on_weight.len() % 2 == 1 {
+            std::mem::swap(&mut to, &mut from);
+        }
+        self.wiring.backward_params(x_hat, grad, to, &mut self.dbias);
+        std::mem::swap(&mut to, &mut from);
+        for i in (0..self.on_weight.len()).rev() {
+            let (before, rest) = self.on_weight.split_at_mut(i);
+            let Some(stage) = rest.first_mut() else { continue };
+            stage.backward(cx, before.last().map_or(&self.weight, Stage::y), from, to)?;
+            std::mem::swap(&mut to, &mut from);
+        }
+
+        if let Some(dx) = dx {
+            let weight = input_of(&self.on_weight, self.on_weight.len(), &self.weight);
+            let (mut to, mut from) = (dx, sized(&mut other, x.len()));
+            if self.on_input.len() % 2 == 1 {
+                std::mem::swap(&mut to, &mut from);
+            }
+            self.wiring.backward_input(grad, weight, to);
+            std::mem::swap(&mut to, &mut from);
+            for i in (0..self.on_input.len()).rev() {
+                let (before, rest) = self.on_input.split_at_mut(i);
+                let Some(stage) = rest.first_mut() else { continue };
+                stage.backward(cx, before.last().map_or(x, Stage::y), from, to)?;
+                std::mem::swap(&mut to, &mut from);
+            }
+        }
+        (cx.scratch.a, cx.scratch.b) = (a, other);
+        Ok(())
+    }
+
+    fn infer_through(
+        &self,
+        cx: &Context<'_>,
+        x: &[f32],
+        y: &mut [f32],
+        memory: &mut Scratch,
+    ) -> Result<(), Error> {
+        let Scratch { a, b, drive, weight, weight_b } = memory;
+        let weight = chain(&self.on_weight, cx, &self.weight, [weight, weight_b])?;
+        let x_hat = chain(&self.on_input, cx, x, [a, b])?;
+        let drive = sized(drive, y.len());
+        self.wiring.forward(x_hat, weight, &self.bias, drive);
+        let z = chain(&self.on_drive, cx, drive, [a, b])?;
+        match &self.on_activation {
+            None => self.activation.forward(z, y),
+            Some(stage) => stage.infer(cx, z, y)?,
+        }
+        Ok(())
+    }
+
+    fn settle_one(&mut self, i: usize, when: When) -> Result<(), Error> {
+        let Some(method) = self.on_weight.get_mut(i).and_then(Stage::own_mut) else { return Ok(()) };
+        let name = method.info().name;
+        match method.as_settle() {
+            Some(settle) if settle.when() == when => {
+                settle.settle(&mut self.weight).map_err(Error::method(name))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The inference forms of a chain of methods, one after another; the result lies in the first buffer, or is `first`.
+fn chain<'a>(
+    stages: &[Stage],
+    cx: &Context<'_>,
+    first: &'a [f32],
+    [a, b]: [&'a mut Vec<f32>; 2],
+) -> Result<&'a [f32], Error> {
+    let n = first.len();
+    for (i, stage) in stages.iter().enumerate() {
+        if i == 0 {
+            stage.infer(cx, first, sized(a, n))?;
+        } else {
+            stage.infer(cx, &a[..n], sized(b, n))?;
+            std::mem::swap(a, b);
+        }
+    }
+    Ok(if stages.is_empty() { first } else { &a[..n] })
+}
+
+/// Lets a method's state follow what it saw; `drive` is what came of the weights it maps.
+fn follow(
+    stage: &mut Stage,
+    x: &[f32],
+    drive: Option<&[f32]>,
+    activity: &[f32],
+    change: f32,
+) -> Result<f32, Error> {
+    stage.with_observe(x, drive, activity, |observe, seen| {
+        let own = observe.observe(seen)?;
+        if change != 0.0 {
+            observe.compensate(change);
+        }
+        Ok(own)
+    })
+}
+
+/// The input of stage `i` of a chain that starts with `first`.
+fn input_of<'a>(stages: &'a [Stage], i: usize, first: &'a [f32]) -> &'a [f32] {
+    i.checked_sub(1).and_then(|before| stages.get(before)).map_or(first, Stage::y)
+}
+
+impl Layer for Neurons {
+    fn output(&self) -> Shape {
+        self.wiring.output()
+    }
+
+    fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        self.excite(cx, x)?;
+        self.fire(cx, y)
+    }
+
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+    ) -> Result<(), Error> {
+        self.backward_through(cx, x, y, dy, dx)
+    }
+
+    fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        let mut memory = std::mem::take(cx.scratch);
+        let done = self.infer_through(cx, x, y, &mut memory);
+        *cx.scratch = memory;
+        done?;
+        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
+            probe(Activity { shape: self.output(), rows: y });
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, f: &mut dyn FnMut(Param<'_>)) {
+        let (unit, dweight, dbias) = (self.wiring.inputs, &mut self.dweight, &mut self.dbias);
+        f(Param { name: "weight", value: &mut self.weight, grad: dweight, unit });
+        f(Param { name: "bias", value: &mut self.bias, grad: dbias, unit: 0 });
+        for stage in self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive) {
+            stage.visit(f);
+        }
+        if let Some(stage) = &mut self.on_activation {
+            stage.visit(f);
+        }
+    }
+
+    fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
+        for stage in self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive) {
+            stage.visit_state(f);
+        }
+        if let Some(stage) = &mut self.on_activation {
+            stage.visit_state(f);
+        }
+    }
+
+    fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
+        let mut own_change = 0.0;
+        for i in 0..self.on_input.len() {
+            let (before, rest) = self.on_input.split_at_mut(i);
+            let x = before.last().map_or(x, Stage::y);
+            if let Some(stage) = rest.first_mut() {
+                own_change += follow(stage, x, None, y, change)?;
+            }
+        }
+        let x = input_of(&self.on_input, self.on_input.len(), x);
+        let drive = &self.drive[..self.drive_len];
+        for stage in &mut self.on_weight {
+            own_change += follow(stage, x, Some(drive), y, change)?;
+        }
+        for i in 0..self.on_drive.len() {
+            let (before, rest) = self.on_drive.split_at_mut(i);
+            let x = before.last().map_or(drive, Stage::y);
+            if let Some(stage) = rest.first_mut() {
+                follow(stage, x, None, y, 0.0)?;
+            }
+        }
+        // What happens to the drive after the weights stops a common change of gain, or is not known to pass it on.
+        let passes =
+            self.on_drive.is_empty() && self.on_activation.is_none() && self.activation.is_homogeneous();
+        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
+            probe(Activity { shape: self.wiring.output(), rows: y });
+        }
+        Ok(if passes { own_change } else { 0.0 })
+    }
+
+    fn calibrate(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        // Each method sees what the ones before it, already calibrated, leave it to do.
+        for i in 0..self.on_input.len() {
+            self.excite(cx, x)?;
+            let (before, rest) = self.on_input.split_at_mut(i);
+            let x = before.last().map_or(x, Stage::y);
+            if let Some(stage) = rest.first_mut() {
+                stage.with_observe(x, None, &[], |observe, seen| observe.calibrate(seen))?;
+            }
+        }
+        for i in 0..self.on_weight.len() {
+            self.excite(cx, x)?;
+            let x = input_of(&self.on_input, self.on_input.len(), x);
+            let drive = &self.drive[..self.drive_len];
+            self.on_weight[i].with_observe(x, Some(drive), &[], |observe, seen| observe.calibrate(seen))?;
+            self.settle_one(i, When::Start)?;
+        }
+        self.excite(cx, x)?;
+        for i in 0..self.on_drive.len() {
+            self.fire(cx, y)?;
+            let (before, rest) = self.on_drive.split_at_mut(i);
+            let z = before.last().map_or(&self.drive[..self.drive_len], Stage::y);
+            if let Some(stage) = rest.first_mut() {
+                stage.with_observe(z, None, y, |observe, seen| observe.calibrate(seen))?;
+            }
+        }
+        for stage in &mut self.on_weight {
+            let Some(method) = stage.own_mut() else { continue };
+            let name = method.info().name;
+            method.start(&self.weight).map_err(Error::method(name))?;
+            if let Some(settle) = method.as_settle() {
+                settle.begin(&self.weight).map_err(Error::method(name))?;
+            }
+        }
+        self.excite(cx, x)?;
+        self.fire(cx, y)
+    }
+
+    fn settle(&mut self, when: When) -> Result<(), Error> {
+        (0..self.on_weight.len()).try_for_each(|i| self.settle_one(i, when))
+    }
+
+    fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {
+        let (mut weight, mut bias) = (self.weight.clone(), self.bias.clone());
+        let mut fold = |stage: &Stage| stage.fold(shared, &mut weight, &mut bias);
+        let rest = |stages: &[Stage]| stages.iter().map(Stage::copy).collect::<Vec<_>>();
+        let (mut on_input, mut on_weight, mut on_drive) =
+            (&self.on_input[..], &self.on_weight[..], &self.on_drive[..]);
+        // The order of `norm_core::Fold`: weights, then inputs from the synapses outwards, then the drive. What stands
+        // behind a method that cannot be folded stays, too.
+        while let [first, others @ ..] = on_weight
+            && fold(first)?
+        {
+            on_weight = others;
+        }
+        if on_weight.is_empty() {
+            while let [others @ .., last] = on_input
+                && fold(last)?
+            {
+                on_input = others;
+            }
+            while let [first, others @ ..] = on_drive
+                && fold(first)?
+            {
+                on_drive = others;
+            }
+        }
+        Ok(Box::new(Self {
+            weight,
+            bias,
+            on_input: rest(on_input),
+            on_weight: rest(on_weight),
+            on_drive: rest(on_drive),
+            on_activation: self.on_activation.as_ref().map(Stage::copy),
+            hidden: self.hidden,
+            ..Self::plain(self.wiring.clone(), self.activation)
+        }))
+    }
+}

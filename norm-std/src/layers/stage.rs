@@ -1,0 +1,153 @@
+//! One method at its place in a layer.
+
+use norm_core::{Method, Observe, Pass, Seen};
+
+use super::{Context, Param};
+use crate::Error;
+use crate::methods::Boxed;
+
+/// Resizes without giving memory back, so that a training step allocates nothing after the first.
+pub(super) fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// Whose method it is.
+pub(super) enum Owner {
+    /// The layer's own.
+    Own(Boxed<f32>),
+    /// The network's, shared by its layers: its index in [`Context::shared`].
+    Shared(usize),
+}
+
+/// A method, what its last forward pass gave and kept, and the gradients of its parameters.
+pub(super) struct Stage {
+    pub(super) owner: Owner,
+    y: Vec<f32>,
+    len: usize,
+    tape: Vec<f32>,
+    tape_len: usize,
+    grads: [Vec<f32>; 2],
+}
+
+impl Stage {
+    pub(super) fn new(owner: Owner) -> Self {
+        let grads = match &owner {
+            Owner::Own(method) => method.params().map(|p| vec![0.0; p.len()]),
+            Owner::Shared(_) => [Vec::new(), Vec::new()],
+        };
+        Self { owner, y: Vec::new(), len: 0, tape: Vec::new(), tape_len: 0, grads }
+    }
+
+    pub(super) fn own_mut(&mut self) -> Option<&mut dyn Method<f32>> {
+        match &mut self.owner {
+            Owner::Own(method) => Some(&mut **method),
+            Owner::Shared(_) => None,
+        }
+    }
+
+    fn method<'a>(&'a self, shared: &'a [Boxed<f32>]) -> &'a Boxed<f32> {
+        match &self.owner {
+            Owner::Own(method) => method,
+            Owner::Shared(index) => &shared[*index],
+        }
+    }
+
+    /// What the last forward pass gave.
+    pub(super) fn y(&self) -> &[f32] {
+        &self.y[..self.len]
+    }
+
+    /// The training form; the result stays here.
+    pub(super) fn forward(&mut self, cx: &Context<'_>, x: &[f32]) -> Result<(), Error> {
+        let method = match &self.owner {
+            Owner::Own(method) => method,
+            Owner::Shared(index) => &cx.shared[*index],
+        };
+        (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
+        let (y, tape) = (sized(&mut self.y, self.len), sized(&mut self.tape, self.tape_len));
+        method.forward(x, y, tape).map_err(Error::method(method.info().name))
+    }
+
+    /// `dx` is overwritten, and so are the gradients of the method's parameters.
+    pub(super) fn backward(
+        &mut self,
+        cx: &Context<'_>,
+        x: &[f32],
+        dy: &[f32],
+        dx: &mut [f32],
+    ) -> Result<(), Error> {
+        let method = match &self.owner {
+            Owner::Own(method) => method,
+            Owner::Shared(index) => &cx.shared[*index],
+        };
+        let [dweight, dbias] = &mut self.grads;
+        dweight.fill(0.0);
+        dbias.fill(0.0);
+        let pass = Pass { x, tape: &self.tape[..self.tape_len], dy };
+        method.backward(pass, dx, [dweight, dbias]).map_err(Error::method(method.info().name))
+    }
+
+    /// The inference form.
+    pub(super) fn infer(&self, cx: &Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        let method = self.method(cx.shared);
+        method.infer(x, y).map_err(Error::method(method.info().name))
+    }
+
+    /// Calls `f` with the method's own slow state, if it has any, and what the last forward pass saw: the rows that
+    /// came in, and for a method of weights the `drive` that came of them.
+    pub(super) fn with_observe<R: Default>(
+        &mut self,
+        x: &[f32],
+        drive: Option<&[f32]>,
+        activity: &[f32],
+        f: impl FnOnce(&mut dyn Observe<f32>, Seen<'_, f32>) -> Result<R, norm_core::Error>,
+    ) -> Result<R, Error> {
+        let Owner::Own(method) = &mut self.owner else { return Ok(R::default()) };
+        let name = method.info().name;
+        let seen = Seen { x, y: drive.unwrap_or(&self.y[..self.len]), activity };
+        method.as_observe().map_or(Ok(R::default()), |observe| f(observe, seen)).map_err(Error::method(name))
+    }
+
+    /// Folds the method into plain weights and biases, if it can be.
+    pub(super) fn fold(
+        &self,
+        shared: &[Boxed<f32>],
+        weight: &mut [f32],
+        bias: &mut [f32],
+    ) -> Result<bool, Error> {
+        let method = self.method(shared);
+        let Some(fold) = method.as_fold() else { return Ok(false) };
+        fold.fold(weight, bias).map_err(Error::method(method.info().name))?;
+        Ok(true)
+    }
+
+    /// The same method, without what the last pass left.
+    pub(super) fn copy(&self) -> Self {
+        Self::new(match &self.owner {
+            Owner::Own(method) => Owner::Own(method.boxed()),
+            Owner::Shared(index) => Owner::Shared(*index),
+        })
+    }
+
+    pub(super) fn visit(&mut self, f: &mut dyn FnMut(Param<'_>)) {
+        let Owner::Own(method) = &mut self.owner else { return };
+        let values = method.params_mut().into_iter().zip(&mut self.grads);
+        for (name, (value, grad)) in ["norm.weight", "norm.bias"].into_iter().zip(values) {
+            if !value.is_empty() {
+                f(Param { name, value, grad, unit: 0 });
+            }
+        }
+    }
+
+    pub(super) fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
+        let Owner::Own(method) = &mut self.owner else { return };
+        for (name, state) in ["state.0", "state.1", "state.2"].into_iter().zip(method.state_mut()) {
+            if !state.is_empty() {
+                f(name, state);
+            }
+        }
+    }
+}

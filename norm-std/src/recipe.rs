@@ -1,0 +1,250 @@
+//! What is put between the layers of a network: methods by name, with options, of one scale or of several.
+
+use std::fmt;
+use std::str::FromStr;
+
+use norm_core::{Info, Init, Spec};
+use serde::{Deserialize, Serialize};
+
+use crate::methods::Boxed;
+use crate::{Error, methods};
+
+/// A combination of methods, as written on the command line.
+///
+/// ```text
+/// recipe = "none" | method ("+" method)*         divisive+synaptic
+/// method = name (":" option ("=" number)?)*      synaptic:tau=200:center=0, group:groups=8, synaptic:in-place
+/// ```
+///
+/// Two names stand for more than one method of norm-core:
+///
+/// - `synaptic`: presynaptic centering, then synaptic scaling (`center=0` leaves the centering out), with plasticity
+///   bounded (`bound`, below) at 0.2;
+/// - `calibration`: the same set once before training and frozen then, without a bound: the control for `synaptic`.
+///
+/// Every method takes `bound=B`: in each step, the gradient of a neuron's weights is limited to the fraction B of their
+/// norm (Brock et al. 2021); 0 for no bound.
+///
+/// ```
+/// use norm_std::Recipe;
+///
+/// let recipe: Recipe = "layer+synaptic:tau=200".parse()?;
+/// assert_eq!(recipe.parts().len(), 3); // layer, centering, synaptic
+/// assert!("synaptic:tua=200".parse::<Recipe>().is_err());
+/// # Ok::<(), norm_std::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Recipe {
+    text: String,
+    parts: Vec<Part>,
+    bound: f32,
+}
+
+/// One method of a recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What the method is.
+    pub info: Info,
+    /// Its options.
+    pub options: Vec<(String, f64)>,
+}
+
+impl Part {
+    /// The method, made for a layer.
+    pub fn build(&self, spec: Spec<'_>) -> Result<Boxed<f32>, Error> {
+        let name = self.info.name;
+        let entry = methods::find(name).ok_or_else(|| unknown_method(name))?;
+        let option = |key: &str| self.option(key);
+        entry.build(Spec { option: &option, ..spec }).map_err(Error::method(name))
+    }
+
+    /// The value of an option.
+    pub fn option(&self, name: &str) -> Option<f64> {
+        // The last one counts, as on a command line.
+        self.options.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
+    }
+}
+
+/// The names that a recipe may hold, in the order of tables.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = methods::entries::<f32>().iter().map(|entry| entry.info.name).collect();
+    let at = names.iter().position(|&name| name == "synaptic").unwrap_or(0);
+    names.insert(at, "calibration");
+    names.insert(0, "none");
+    names
+}
+
+impl Recipe {
+    /// No method at all.
+    pub fn none() -> Self {
+        Self { text: "none".to_owned(), parts: Vec::new(), bound: 0.0 }
+    }
+
+    /// Its methods, in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The bound of plasticity; 0 for none.
+    pub fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// The initialization that one of its methods was made for.
+    pub fn init(&self) -> Option<Init> {
+        self.parts.iter().find_map(|part| part.info.init)
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), Error> {
+        let mut words = text.split(':');
+        let name = words.next().unwrap_or_default();
+        let options = words.map(|word| option(text, word)).collect::<Result<Vec<_>, _>>()?;
+        let mut left = Vec::new();
+        let (mut center, mut bound) = (true, None);
+        for (key, value) in options {
+            match key.as_str() {
+                "bound" if value >= 0.0 && value.is_finite() => bound = Some(value as f32),
+                "bound" => {
+                    return Err(Error::Setting { name: "bound", value, range: "finite and at least 0" });
+                }
+                "center" if matches!(name, "synaptic" | "calibration") => center = value != 0.0,
+                _ => left.push((key, value)),
+            }
+        }
+        match name {
+            "none" if left.is_empty() => {}
+            "none" => return Err(unknown_option("none", &left, &[])),
+            "synaptic" | "calibration" => {
+                if name == "calibration" {
+                    left.push(("frozen".to_owned(), 1.0));
+                } else {
+                    bound = bound.or(Some(SYNAPTIC_BOUND));
+                }
+                if center {
+                    let shared = ["tau", "frozen"];
+                    let own =
+                        left.iter().filter(|(key, _)| shared.contains(&key.as_str())).cloned().collect();
+                    self.push("centering", own)?;
+                }
+                self.push("synaptic", left)?;
+            }
+            _ => self.push(name, left)?,
+        }
+        if let Some(bound) = bound {
+            self.bound = bound;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, options: Vec<(String, f64)>) -> Result<(), Error> {
+        let Some(entry) = methods::find::<f32>(name) else {
+            return Err(unknown_method(name));
+        };
+        if options.iter().any(|(key, _)| !entry.options.contains(&key.as_str())) {
+            return Err(unknown_option(name, &options, entry.options));
+        }
+        self.parts.push(Part { info: entry.info, options });
+        Ok(())
+    }
+}
+
+/// The bound that synaptic scaling trains with unless told otherwise: at rates where it is at its best, steps
+/// larger than the weights undo what scaling holds.
+const SYNAPTIC_BOUND: f32 = 0.2;
+
+fn option(text: &str, word: &str) -> Result<(String, f64), Error> {
+    let (key, value) = word.split_once('=').unwrap_or((word, "1"));
+    let value = value.parse().map_err(|_| Error::Syntax {
+        what: "the method",
+        text: text.to_owned(),
+        problem: format!("{value:?} is no number; options are written as name:option=number"),
+    })?;
+    Ok((key.to_owned(), value))
+}
+
+fn unknown_method(name: &str) -> Error {
+    Error::UnknownMethod { name: name.to_owned(), known: names().join(", ") }
+}
+
+fn unknown_option(method: &str, given: &[(String, f64)], known: &[&str]) -> Error {
+    let option = given.iter().find(|(key, _)| !known.contains(&key.as_str()));
+    let mut known: Vec<_> = known.to_vec();
+    if method == "synaptic" {
+        known.push("center");
+    }
+    known.push("bound");
+    Error::UnknownOption {
+        method: method.to_owned(),
+        option: option.map_or_else(String::new, |(key, _)| key.clone()),
+        known: known.join(", "),
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut recipe = Self { text: text.to_owned(), ..Self::none() };
+        for method in text.split('+') {
+            recipe.add(method)?;
+        }
+        Ok(recipe)
+    }
+}
+
+impl TryFrom<String> for Recipe {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Recipe> for String {
+    fn from(recipe: Recipe) -> String {
+        recipe.text
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_recipe() {
+        for name in names() {
+            let recipe: Recipe = name.parse().unwrap();
+            assert_eq!(recipe.to_string(), name);
+            assert_eq!(recipe.parts().is_empty(), name == "none");
+        }
+    }
+
+    #[test]
+    fn options_reach_their_method() {
+        let recipe: Recipe = "synaptic:tau=200:in-place:bound=0".parse().unwrap();
+        let [centering, synaptic] = recipe.parts() else { panic!("{recipe:?}") };
+        assert_eq!((centering.info.name, centering.option("tau")), ("centering", Some(200.0)));
+        assert_eq!(centering.option("in-place"), None);
+        assert_eq!((synaptic.info.name, synaptic.option("in-place")), ("synaptic", Some(1.0)));
+        assert_eq!(recipe.bound(), 0.0);
+        let recipe: Recipe = "batch:bound=0.05".parse().unwrap();
+        assert_eq!(recipe.bound(), 0.05);
+    }
+
+    #[test]
+    fn errors_name_what_would_be_right() {
+        let message = |text: &str| text.parse::<Recipe>().unwrap_err().to_string();
+        assert!(message("bach").contains("batch"), "{}", message("bach"));
+        assert!(message("group:group=2").contains("groups"));
+        assert!(message("batch:eps=x").contains("no number"));
+        assert!(message("batch:bound=-1").contains("at least 0"));
+        assert!(message("").contains("there is no method"));
+    }
+}

@@ -1,0 +1,261 @@
+//! Training: one network, from its configuration to its last epoch.
+
+use std::time::{Duration, Instant};
+
+use ndarray::ArrayView2;
+use norm_core::When;
+use serde::{Deserialize, Serialize};
+
+use crate::loss::cross_entropy;
+use crate::optim::{Optimizer, Rule, Schedule};
+use crate::random::Random;
+use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape};
+
+/// Everything that decides the result of a training run, beside the data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The architecture.
+    pub model: Model,
+    /// The methods between its layers.
+    pub method: Recipe,
+    /// What hidden neurons fire.
+    pub activation: Activation,
+    /// How weights start; by default what the method asks for, or else PyTorch's.
+    pub init: Option<Initialization>,
+    /// How often every training row is seen.
+    pub epochs: usize,
+    /// Rows of one step.
+    pub batch_size: usize,
+    /// The learning rate.
+    pub lr: f32,
+    /// Its course.
+    pub schedule: Schedule,
+    /// How gradients move parameters.
+    pub optimizer: Rule,
+    /// Decay of weights, as of the optimizer.
+    pub weight_decay: f32,
+    /// The bound of plasticity for every method; by default each method's own.
+    pub bound: Option<f32>,
+    /// Training rows that slow state is set from before the first step; 0 for none.
+    pub calibration: usize,
+    /// The seed of weights and of the order of rows.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            model: Model::Mlp(vec![256, 128]),
+            method: Recipe::none(),
+            activation: Activation::Relu,
+            init: None,
+            epochs: 20,
+            batch_size: 64,
+            lr: 0.03,
+            schedule: Schedule::COSINE,
+            optimizer: Rule::SGD,
+            weight_decay: 0.0,
+            bound: None,
+            calibration: 128,
+            seed: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what cannot be trained, before any work is done.
+    pub fn check(&self) -> Result<(), Error> {
+        let at_least_1 = |name, value: usize| match value {
+            0 => Err(Error::Setting { name, value: 0.0, range: "at least 1" }),
+            _ => Ok(()),
+        };
+        at_least_1("epochs", self.epochs)?;
+        at_least_1("the batch size", self.batch_size)?;
+        if self.calibration == 1 {
+            let range = "0 or at least 2 rows: centred, a single one drives nothing";
+            return Err(Error::Setting { name: "calibration", value: 1.0, range });
+        }
+        match self.lr {
+            lr if lr > 0.0 && lr.is_finite() => Ok(()),
+            lr => Err(Error::Setting {
+                name: "the learning rate",
+                value: lr.into(),
+                range: "finite and above 0",
+            }),
+        }
+    }
+}
+
+/// What one epoch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Mean loss over its steps, each before its update.
+    pub loss: f64,
+    /// Share of rows classified rightly, likewise.
+    pub accuracy: f64,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// Why and where training could not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// The step, from 0.
+    pub step: usize,
+}
+
+/// A network in training.
+pub struct Trainer {
+    config: Config,
+    network: Network,
+    optimizer: Optimizer,
+    epoch: usize,
+    step: usize,
+    steps: usize,
+    diverged: Option<Divergence>,
+    order: Vec<u32>,
+    x: Vec<f32>,
+    y: Vec<u32>,
+    dlogits: Vec<f32>,
+}
+
+impl Trainer {
+    /// A new network, calibrated on the first training rows of its own order.
+    pub fn new(config: Config, input: Shape, classes: usize, x: ArrayView2<'_, f32>) -> Result<Self, Error> {
+        config.check()?;
+        let plan = Plan {
+            input,
+            classes,
+            recipe: &config.method,
+            activation: config.activation,
+            initialization: config.init,
+            seed: config.seed,
+        };
+        let network = config.model.build(&plan)?;
+        let bound = config.bound.unwrap_or(config.method.bound());
+        let optimizer = Optimizer::new(config.optimizer, config.weight_decay, bound)?;
+        if x.is_empty() {
+            return Err(Error::Empty { what: "the training set" });
+        }
+        if x.ncols() != input.len() {
+            return Err(Error::Width { what: "the training set", expected: input.len(), got: x.ncols() });
+        }
+        let steps = config.epochs * x.nrows().div_ceil(config.batch_size);
+        let mut trainer = Self {
+            config,
+            network,
+            optimizer,
+            epoch: 0,
+            step: 0,
+            steps,
+            diverged: None,
+            order: Vec::new(),
+            x: Vec::new(),
+            y: Vec::new(),
+            dlogits: Vec::new(),
+        };
+        trainer.calibrate(x)?;
+        Ok(trainer)
+    }
+
+    fn calibrate(&mut self, x: ArrayView2<'_, f32>) -> Result<(), Error> {
+        let rows = self.config.calibration.min(x.nrows());
+        if rows < 2 {
+            return Ok(());
+        }
+        self.draw_order(x.nrows());
+        self.gather(x, None, 0..rows);
+        self.network.calibrate(&self.x)
+    }
+
+    fn draw_order(&mut self, rows: usize) {
+        self.order.clear();
+        self.order.extend(0..u32::try_from(rows).unwrap_or(u32::MAX));
+        Random::new(self.config.seed, "order", self.epoch as u64, 0).shuffle(&mut self.order);
+    }
+
+    fn gather(&mut self, x: ArrayView2<'_, f32>, labels: Option<&[u32]>, range: std::ops::Range<usize>) {
+        self.x.clear();
+        self.y.clear();
+        for &row in &self.order[range] {
+            self.x.extend(x.row(row as usize));
+            self.y.extend(labels.and_then(|labels| labels.get(row as usize)));
+        }
+    }
+
+    /// Sees every row once. Ends early, and trains no further, if the loss or the drive is no longer finite.
+    pub fn epoch(&mut self, x: ArrayView2<'_, f32>, labels: &[u32]) -> Result<Epoch, Error> {
+        if x.nrows() != labels.len() {
+            let (rows, got) = (x.nrows(), labels.len());
+            return Err(Error::Labels(format!("{rows} rows have {got} labels; one each is needed")));
+        }
+        let start = Instant::now();
+        self.draw_order(x.nrows());
+        let (mut loss, mut correct) = (0.0, 0);
+        for first in (0..x.nrows()).step_by(self.config.batch_size) {
+            if self.diverged.is_some() {
+                loss = f64::NAN;
+                break;
+            }
+            let last = (first + self.config.batch_size).min(x.nrows());
+            self.gather(x, Some(labels), first..last);
+            let (batch_loss, batch_correct) = self.step()?;
+            loss += batch_loss * (last - first) as f64;
+            correct += batch_correct;
+        }
+        if self.diverged.is_none() {
+            self.network.settle(When::Sleep)?;
+        }
+        self.epoch += 1;
+        let rows = x.nrows() as f64;
+        Ok(Epoch { loss: loss / rows, accuracy: correct as f64 / rows, time: start.elapsed() })
+    }
+
+    /// One update on the gathered rows; returns loss and rows classified rightly before it.
+    fn step(&mut self) -> Result<(f64, usize), Error> {
+        let classes = self.network.classes();
+        let logits = self.network.forward(&self.x)?;
+        self.dlogits.resize(logits.len(), 0.0);
+        let (loss, correct) = cross_entropy(logits, &self.y, classes, Some(&mut self.dlogits))?;
+        if !loss.is_finite() {
+            self.diverged = Some(Divergence { epoch: self.epoch, step: self.step });
+            return Ok((loss, correct));
+        }
+        self.network.backward(&self.x, &self.dlogits)?;
+        let lr = self.config.lr * self.config.schedule.factor(self.step, self.steps);
+        self.optimizer.step(&mut self.network, lr);
+        let homeostasis = self.network.observe(&self.x).and_then(|()| self.network.settle(When::Update));
+        match homeostasis {
+            // The logits were finite, but something hidden was not, or a weight no longer is: the next step would show it.
+            Err(Error::Method { source: norm_core::Error::NonFinite { .. }, .. }) => {
+                self.diverged = Some(Divergence { epoch: self.epoch, step: self.step });
+            }
+            other => other?,
+        }
+        self.step += 1;
+        Ok((loss, correct))
+    }
+
+    /// Epochs done.
+    pub fn epochs(&self) -> usize {
+        self.epoch
+    }
+
+    /// Where training diverged, if it did.
+    pub fn diverged(&self) -> Option<Divergence> {
+        self.diverged
+    }
+
+    /// The network as it is.
+    pub fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// The network, at the end.
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+}
