@@ -25,6 +25,8 @@ mod bounds;
 mod build;
 mod error;
 mod identity;
+#[cfg(feature = "micromath")]
+mod micro;
 mod moments;
 mod normalize;
 mod real;
@@ -42,6 +44,8 @@ mod methods;
 pub use build::{Build, Spec};
 pub use error::Error;
 pub use heapless;
+#[cfg(feature = "micromath")]
+pub use micro::Micro;
 pub use moments::{Channel, Moments};
 pub use normalize::{
     Fold, Info, Init, Method, Normalize, Observe, Origin, Pass, Scale, Seen, Settle, Site, When,
