@@ -7,6 +7,7 @@
 use core::array::from_fn;
 
 use crate::sum::{Compensated, RUN};
+use crate::whole_rows::WholeRows;
 use crate::{Channel, Moments, Real};
 
 /// Columns that are summed side by side: a cache line of `f32`.
@@ -116,7 +117,7 @@ pub fn reduce2<T: Real, const K: usize>(
     first: usize,
     f: impl Fn(usize, T, T) -> [T; K],
 ) -> [[T; COLUMNS]; K] {
-    let rows = a.chunks_exact(width.max(1)).zip(b.chunks_exact(width.max(1)));
+    let rows = a.whole_rows(width.max(1)).zip(b.whole_rows(width.max(1)));
     reduce_rows(rows.map(|(a, b)| ((), a, b)), first, |(), l, a, b| f(l, a, b))
 }
 

@@ -30,6 +30,7 @@ mod micro;
 mod moments;
 mod normalize;
 mod real;
+mod whole_rows;
 
 pub mod columns;
 pub mod instruments;

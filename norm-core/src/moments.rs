@@ -2,6 +2,7 @@
 
 use crate::Real;
 use crate::sum::{Running, max_abs, reduce, sum};
+use crate::whole_rows::WholeRows;
 
 /// The moments of a set of values, in a form that normalizes without cancellation:
 /// `x̂ = ((x · scale − mean) − low) · rstd`.
@@ -190,7 +191,7 @@ impl<'a, T: Real> Channel<'a, T> {
     /// Its planes, one a row.
     #[inline(always)]
     pub fn planes(self) -> impl Iterator<Item = &'a [T]> {
-        self.x.chunks_exact(self.length).skip(self.channel).step_by(self.channels.max(1))
+        self.x.whole_rows(self.length).skip(self.channel).step_by(self.channels.max(1))
     }
 
     /// `K` sums over its values.

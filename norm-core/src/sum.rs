@@ -91,13 +91,27 @@ impl<T: Real> Running<T> {
 #[inline(always)]
 pub fn reduce3<T: Real, const K: usize>(a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> [T; K]) -> [T; K] {
     let mut totals = [Compensated::ZERO; K];
-    for (a, (b, c)) in a.chunks(BLOCK).zip(b.chunks(BLOCK).zip(c.chunks(BLOCK))) {
+    for (a, (b, c)) in Blocks(a).zip(Blocks(b).zip(Blocks(c))) {
         let sums = block(a, b, c, &f);
         for (total, sum) in totals.iter_mut().zip(sums) {
             total.add(sum);
         }
     }
     totals.map(Compensated::value)
+}
+
+/// As `chunks(BLOCK)`, but without a division whose check could keep a panic within reach (see `WholeRows`).
+struct Blocks<'a, T>(&'a [T]);
+
+impl<'a, T> Iterator for Blocks<'a, T> {
+    type Item = &'a [T];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [T]> {
+        let (block, rest) = self.0.split_at_checked(BLOCK).unwrap_or((self.0, &[]));
+        self.0 = rest;
+        (!block.is_empty()).then_some(block)
+    }
 }
 
 /// The sums of one block: at most [`BLOCK`] values in [`LANES`] lanes.

@@ -1,6 +1,7 @@
 use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{Running, reduce2, reduce3};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Group normalization; with one group per channel, instance normalization.
@@ -85,10 +86,9 @@ impl<T: Real, S: AsRef<[T]>> GroupNorm<T, S> {
         length("y", x.len(), y.len())?;
         let (group, length) = (self.group_len(), self.length.max(1));
         let mut affine = self.weight.as_ref().iter().zip(self.bias.as_ref()).cycle();
-        for (x, y) in x.chunks_exact(group).zip(y.chunks_exact_mut(group)) {
+        for (x, y) in x.whole_rows(group).zip(y.whole_rows_mut(group)) {
             let m = Moments::of_row(x, self.eps);
-            for ((x, y), (&w, &b)) in
-                x.chunks_exact(length).zip(y.chunks_exact_mut(length)).zip(affine.by_ref())
+            for ((x, y), (&w, &b)) in x.whole_rows(length).zip(y.whole_rows_mut(length)).zip(affine.by_ref())
             {
                 for (y, &x) in y.iter_mut().zip(x) {
                     *y = m.normalize(x) * w + b;
@@ -140,7 +140,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
         length("the gradient of bias", self.channels(), dbias.len())?;
         let (group, plane) = (self.group_len(), self.length.max(1));
         let (n, per_group) = (T::from_usize(group), self.channels_per_group());
-        let each = x.chunks_exact(group).zip(dy.chunks_exact(group)).zip(dx.chunks_exact_mut(group));
+        let each = x.whole_rows(group).zip(dy.whole_rows(group)).zip(dx.whole_rows_mut(group));
         for (g, (((x, dy), dx), &kept)) in each.zip(tape.as_chunks().0).enumerate() {
             let m = Moments::from_tape(kept);
             let first = g.checked_rem(self.groups).unwrap_or(0).saturating_mul(per_group);
@@ -154,17 +154,17 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
                 [d, d * m.normalize(x)]
             });
             let (low, along, slope) = (low / n, along / n, m.slope());
-            let planes = x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(dx.chunks_exact_mut(plane));
+            let planes = x.whole_rows(plane).zip(dy.whole_rows(plane)).zip(dx.whole_rows_mut(plane));
             for (((x, dy), dx), &w) in planes.zip(weight) {
                 for ((&x, &dy), dx) in x.iter().zip(dy).zip(dx) {
                     *dx = slope * (((dy * w - mean) - low) - m.normalize(x) * along);
                 }
             }
         }
-        let grads = dweight.chunks_exact_mut(per_group).zip(dbias.chunks_exact_mut(per_group));
+        let grads = dweight.whole_rows_mut(per_group).zip(dbias.whole_rows_mut(per_group));
         for (g, (dweight, dbias)) in grads.enumerate() {
             // The group in every sample.
-            let (x, dy) = (x.chunks_exact(group).skip(g), dy.chunks_exact(group).skip(g));
+            let (x, dy) = (x.whole_rows(group).skip(g), dy.whole_rows(group).skip(g));
             let rows = x.zip(dy).zip(tape.as_chunks().0.iter().skip(g)).step_by(self.groups.max(1));
             let rows = rows.map(|((x, dy), &kept)| (Moments::from_tape(kept), x, dy));
             if plane == 1 {
@@ -179,7 +179,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
             for (c, (dweight, dbias)) in dweight.iter_mut().zip(dbias).enumerate() {
                 let mut totals = [Running::ZERO; 2];
                 for (m, x, dy) in rows.clone() {
-                    let (x, dy) = (x.chunks_exact(plane).nth(c), dy.chunks_exact(plane).nth(c));
+                    let (x, dy) = (x.whole_rows(plane).nth(c), dy.whole_rows(plane).nth(c));
                     let (x, dy) = (x.unwrap_or(&[]), dy.unwrap_or(&[]));
                     for (total, term) in
                         totals.iter_mut().zip(reduce2(x, dy, |x, dy| [dy * m.normalize(x), dy]))
@@ -219,7 +219,7 @@ fn sum_planes<T: Real, const K: usize>(
         return reduce3(x, dy, weight.get(..x.len()).unwrap_or(&[]), f);
     }
     let mut totals = [Running::ZERO; K];
-    for ((x, dy), &w) in x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(weight) {
+    for ((x, dy), &w) in x.whole_rows(plane).zip(dy.whole_rows(plane)).zip(weight) {
         for (total, term) in totals.iter_mut().zip(reduce2(x, dy, |x, dy| f(x, dy, w))) {
             total.add(term);
             total.flush();

@@ -1,4 +1,5 @@
 use crate::error::{length, rows};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// k-winners-take-all: lateral inhibition lets the k most driven neurons through and silences the others.
@@ -69,9 +70,7 @@ impl KWinners {
         length("dy", x.len(), from.len())?;
         length("the output", x.len(), to.len())?;
         let width = self.width.max(1);
-        for (x, (from, to)) in
-            x.chunks_exact(width).zip(from.chunks_exact(width).zip(to.chunks_exact_mut(width)))
-        {
+        for (x, (from, to)) in x.whole_rows(width).zip(from.whole_rows(width).zip(to.whole_rows_mut(width))) {
             self.select(x, from, to);
         }
         Ok(())

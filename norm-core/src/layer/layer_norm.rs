@@ -1,6 +1,7 @@
 use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{reduce2, reduce3};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Layer normalization.
@@ -66,7 +67,7 @@ impl<T: Real, S: AsRef<[T]>> LayerNorm<T, S> {
         length("y", x.len(), y.len())?;
         let (weight, bias) = self.affine();
         let width = self.width.max(1);
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        for (x, y) in x.whole_rows(width).zip(y.whole_rows_mut(width)) {
             let m = Moments::of_row(x, self.eps);
             for ((y, &x), (&w, &b)) in y.iter_mut().zip(x).zip(weight.iter().zip(bias)) {
                 *y = m.normalize(x) * w + b;
@@ -118,7 +119,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for LayerNorm<T, S> {
         let (weight, _) = self.affine();
         let width = self.width.max(1);
         let n = T::from_usize(width);
-        let each = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+        let each = x.whole_rows(width).zip(dy.whole_rows(width)).zip(dx.whole_rows_mut(width));
         for (((x, dy), dx), &kept) in each.zip(tape.as_chunks().0) {
             let m = Moments::from_tape(kept);
             // With g = dy · weight: dx = rstd (g − mean g − x̂ mean(g x̂)). The mean of g is taken to twice the
@@ -136,7 +137,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for LayerNorm<T, S> {
             }
         }
         for first in columns::blocks(width) {
-            let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(tape.as_chunks().0);
+            let rows = x.whole_rows(width).zip(dy.whole_rows(width)).zip(tape.as_chunks().0);
             let rows = rows.map(|((x, dy), &kept)| (Moments::from_tape(kept), x, dy));
             let [dw, db] = columns::reduce_rows(rows, first, |m, _, x, dy| [dy * m.normalize(x), dy]);
             columns::accumulate(dweight, first, dw);

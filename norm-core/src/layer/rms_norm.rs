@@ -1,6 +1,7 @@
 use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{max_abs, reduce, reduce3};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Root-mean-square normalization.
@@ -57,7 +58,7 @@ impl<T: Real, S: AsRef<[T]>> RmsNorm<T, S> {
         rows("x", weight.len(), x.len())?;
         length("y", x.len(), y.len())?;
         let width = weight.len().max(1);
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        for (x, y) in x.whole_rows(width).zip(y.whole_rows_mut(width)) {
             let [scale, inverse] = inverse_rms(x, self.eps);
             for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
                 *y = x * scale * inverse * w;
@@ -134,7 +135,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for RmsNorm<T, S> {
         length("the gradient of weight", weight.len(), dweight.len())?;
         let width = weight.len().max(1);
         let n = T::from_usize(width);
-        let each = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+        let each = x.whole_rows(width).zip(dy.whole_rows(width)).zip(dx.whole_rows_mut(width));
         for (((x, dy), dx), &[scale, inverse]) in each.zip(tape.as_chunks().0) {
             // With g = dy · weight and x̂ = x / rms: dx = (g − x̂ mean(g x̂)) / rms.
             let [along] = reduce3(dy, weight, x, |dy, w, x| [dy * w * (x * scale * inverse)]);
@@ -145,7 +146,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for RmsNorm<T, S> {
             }
         }
         for first in columns::blocks(width) {
-            let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(tape.as_chunks().0);
+            let rows = x.whole_rows(width).zip(dy.whole_rows(width)).zip(tape.as_chunks().0);
             let rows = rows.map(|((x, dy), &kept)| (kept, x, dy));
             let [dw] =
                 columns::reduce_rows(rows, first, |[scale, inverse], _, x, dy| [dy * (x * scale * inverse)]);

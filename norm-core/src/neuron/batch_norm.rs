@@ -2,6 +2,7 @@ use core::array::from_fn;
 
 use crate::columns::{self, COLUMNS, ColumnMoments};
 use crate::error::{eps, finite, length, param, rows};
+use crate::whole_rows::WholeRows;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Moments, Normalize, Observe, Origin, Pass, Real, Scale, Seen,
     Site, Spec,
@@ -144,7 +145,7 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
                     columns::reduce2(x, dy, width, first, |l, x, dy| [dy * ((x - mean[l]) * rstd[l]), dy]);
                 columns::accumulate(dweight, first, dw);
                 columns::accumulate(dbias, first, db);
-                for (dx, dy) in dx.chunks_exact_mut(width).zip(dy.chunks_exact(width)) {
+                for (dx, dy) in dx.whole_rows_mut(width).zip(dy.whole_rows(width)) {
                     let dy = columns::load(dy, first);
                     columns::store(dx, first, from_fn(|l| dy[l] * w[l] * rstd[l]));
                 }
@@ -179,7 +180,7 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
             let m = ColumnMoments::from_each(kept.map(|&kept| Moments::from_tape(kept)));
             let (w, b) =
                 (columns::load(self.weight.as_ref(), first), columns::load(self.bias.as_ref(), first));
-            for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            for (x, y) in x.whole_rows(width).zip(y.whole_rows_mut(width)) {
                 let x = columns::load(x, first);
                 columns::store(y, first, from_fn(|l| m.normalize(l, x[l]) * w[l] + b[l]));
             }
@@ -206,7 +207,7 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
             let (low, along) = (low.map(|v| v / n), along.map(|v| v / n));
             let mut slopes = each().zip(self.weight.as_ref().iter().skip(first)).map(|(m, &w)| w * m.slope());
             let slope: [T; COLUMNS] = from_fn(|_| slopes.next().unwrap_or(T::ZERO));
-            let each_row = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+            let each_row = x.whole_rows(width).zip(dy.whole_rows(width)).zip(dx.whole_rows_mut(width));
             for ((x, dy), dx) in each_row {
                 let (x, dy) = (columns::load(x, first), columns::load(dy, first));
                 let block =
@@ -225,7 +226,7 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
     }
 
     fn planes_mut<'a>(&self, x: &'a mut [T], channel: usize) -> impl Iterator<Item = &'a mut [T]> {
-        x.chunks_exact_mut(self.length.max(1)).skip(channel).step_by(self.channels().max(1))
+        x.whole_rows_mut(self.length.max(1)).skip(channel).step_by(self.channels().max(1))
     }
 }
 
@@ -314,7 +315,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
             let width = self.channels().max(1);
             for first in columns::blocks(width) {
                 let [mean, rstd, w, b] = self.running_block(first);
-                for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+                for (x, y) in x.whole_rows(width).zip(y.whole_rows_mut(width)) {
                     let x = columns::load(x, first);
                     columns::store(y, first, from_fn(|l| (x[l] - mean[l]) * rstd[l] * w[l] + b[l]));
                 }
@@ -381,7 +382,7 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for BatchNorm<T, S> {
         rows("weight", self.channels(), weight.len())?;
         length("bias", self.channels(), bias.len())?;
         let inputs = weight.len().checked_div(self.channels()).unwrap_or(0).max(1);
-        let neurons = weight.chunks_exact_mut(inputs).zip(bias);
+        let neurons = weight.whole_rows_mut(inputs).zip(bias);
         for ((weight, bias), (mean, rstd, w, b)) in neurons.zip(self.running_affine()) {
             let factor = rstd * w;
             for weight in weight {

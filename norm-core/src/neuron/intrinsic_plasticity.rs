@@ -1,5 +1,6 @@
 use crate::error::{finite, length, param, rows};
 use crate::identity::copy;
+use crate::whole_rows::WholeRows;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site,
     Spec,
@@ -106,7 +107,7 @@ impl<T: Real, S: AsRef<[T]>> IntrinsicPlasticity<T, S> {
         length("y", x.len(), y.len())?;
         let plane = self.length.max(1);
         let thresholds = self.threshold.as_ref().iter().cycle();
-        for ((x, y), &theta) in x.chunks_exact(plane).zip(y.chunks_exact_mut(plane)).zip(thresholds) {
+        for ((x, y), &theta) in x.whole_rows(plane).zip(y.whole_rows_mut(plane)).zip(thresholds) {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x - theta;
             }

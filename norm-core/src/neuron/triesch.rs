@@ -1,5 +1,6 @@
 use crate::bounds::{GAIN, bounded};
 use crate::error::{finite, length, param, rows};
+use crate::whole_rows::WholeRows;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site,
     Spec,
@@ -111,7 +112,7 @@ impl<T: Real, S: AsRef<[T]>> Triesch<T, S> {
         length("y", x.len(), y.len())?;
         let plane = self.length.max(1);
         let neurons = self.gain.as_ref().iter().zip(self.bias.as_ref()).cycle();
-        for ((x, y), (&a, &b)) in x.chunks_exact(plane).zip(y.chunks_exact_mut(plane)).zip(neurons) {
+        for ((x, y), (&a, &b)) in x.whole_rows(plane).zip(y.whole_rows_mut(plane)).zip(neurons) {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = f(x, a, b);
             }
@@ -206,7 +207,7 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for Triesch<T, S> {
         let inputs = rows("weight", neurons, weight.len())?;
         length("bias", neurons, bias.len())?;
         let state = self.gain.as_ref().iter().zip(self.bias.as_ref());
-        for ((weight, bias), (&a, &b)) in weight.chunks_exact_mut(inputs.max(1)).zip(bias).zip(state) {
+        for ((weight, bias), (&a, &b)) in weight.whole_rows_mut(inputs.max(1)).zip(bias).zip(state) {
             for weight in weight {
                 *weight *= a;
             }

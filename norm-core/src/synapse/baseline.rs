@@ -1,6 +1,7 @@
 //! What both forms of heterosynaptic normalization have in common: a sum per neuron, taken once and kept.
 
 use crate::error::{finite, length, rows};
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// The sums of the neurons' weights to keep.
@@ -36,7 +37,7 @@ impl<T: Real, S: AsRef<[T]>> Baseline<T, S> {
     fn sound(&self, weight: &[T], measure: impl Fn(&[T]) -> (T, bool)) -> Result<(), Error> {
         self.check(weight.len(), self.sums().len())?;
         finite("weight", weight)?;
-        match weight.chunks_exact(self.inputs.max(1)).position(|w| !measure(w).1) {
+        match weight.whole_rows(self.inputs.max(1)).position(|w| !measure(w).1) {
             None => Ok(()),
             Some(index) => Err(Error::NonFinite { what: "the sum of a neuron's weights", index }),
         }
@@ -47,7 +48,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Baseline<T, S> {
     /// Takes the sums. `measure` gives a neuron's sum, and whether it is small enough to work with.
     pub(crate) fn begin(&mut self, weight: &[T], measure: impl Fn(&[T]) -> (T, bool)) -> Result<(), Error> {
         self.sound(weight, &measure)?;
-        for (kept, w) in self.sums.as_mut().iter_mut().zip(weight.chunks_exact(self.inputs.max(1))) {
+        for (kept, w) in self.sums.as_mut().iter_mut().zip(weight.whole_rows(self.inputs.max(1))) {
             *kept = measure(w).0;
         }
         self.begun = T::ONE;
@@ -65,7 +66,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Baseline<T, S> {
             return self.begin(weight, measure);
         }
         self.sound(weight, &measure)?;
-        for (w, &kept) in weight.chunks_exact_mut(self.inputs.max(1)).zip(self.sums.as_ref()) {
+        for (w, &kept) in weight.whole_rows_mut(self.inputs.max(1)).zip(self.sums.as_ref()) {
             let now = measure(w).0;
             restore(w, now, kept);
         }

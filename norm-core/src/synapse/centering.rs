@@ -3,6 +3,7 @@ use core::slice;
 use crate::error::{finite, length, rows};
 use crate::identity::copy;
 use crate::sum::{Running, sum};
+use crate::whole_rows::WholeRows;
 use crate::{
     Build, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
 };
@@ -75,7 +76,7 @@ impl<T: Real, S: AsRef<[T]>> Centering<T, S> {
         length("y", x.len(), y.len())?;
         let length = self.length.max(1);
         let means = self.mean.as_ref().iter().cycle();
-        for ((y, x), &mean) in y.chunks_exact_mut(length).zip(x.chunks_exact(length)).zip(means) {
+        for ((y, x), &mean) in y.whole_rows_mut(length).zip(x.whole_rows(length)).zip(means) {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x - mean;
             }
@@ -129,7 +130,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Centering<T, S> {
         let values = n * T::from_usize(length);
         for (c, mean) in self.mean.as_mut().iter_mut().enumerate() {
             let mut total = Running::ZERO;
-            for plane in x.chunks_exact(length).skip(c).step_by(channels) {
+            for plane in x.whole_rows(length).skip(c).step_by(channels) {
                 for &x in plane {
                     total.add(x - *mean);
                 }
@@ -175,10 +176,10 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
         let mean = self.mean.as_ref();
         let neurons = rows("bias", 1, bias.len())?;
         let kernel = rows("weight", neurons.saturating_mul(mean.len()), weight.len())?;
-        for (weight, bias) in weight.chunks_exact(kernel.saturating_mul(mean.len()).max(1)).zip(bias) {
+        for (weight, bias) in weight.whole_rows(kernel.saturating_mul(mean.len()).max(1)).zip(bias) {
             // A dense weight row has one weight per mean, a convolution's a whole kernel.
             let mut total = Running::ZERO;
-            for (kernel, &mean) in weight.chunks_exact(kernel).zip(mean) {
+            for (kernel, &mean) in weight.whole_rows(kernel).zip(mean) {
                 total.add(sum(kernel) * mean);
             }
             *bias -= total.value();

@@ -3,6 +3,7 @@ use core::slice;
 use crate::bounds::{bounded, move_log_gain};
 use crate::error::{finite, length, param, rows};
 use crate::sum::max_abs;
+use crate::whole_rows::WholeRows;
 use crate::{
     Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Settle,
     Site, Spec, When,
@@ -167,7 +168,7 @@ impl<T: Real, S: AsRef<[T]>> SynapticScaling<T, S> {
     fn scale_rows(&self, x: &[T], y: &mut [T]) -> Result<(), Error> {
         self.check(x)?;
         length("y", x.len(), y.len())?;
-        let rows = x.chunks_exact(self.inputs.max(1)).zip(y.chunks_exact_mut(self.inputs.max(1)));
+        let rows = x.whole_rows(self.inputs.max(1)).zip(y.whole_rows_mut(self.inputs.max(1)));
         for ((x, y), g) in rows.zip(self.log_gain.as_ref()) {
             let s = g.exp();
             for (y, &x) in y.iter_mut().zip(x) {
@@ -323,7 +324,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Settle<T> for SynapticScaling<T, S> {
     fn settle(&mut self, weight: &mut [T]) -> Result<(), Error> {
         self.check(weight)?;
         finite("weight", weight)?;
-        for (row, g) in weight.chunks_exact_mut(self.inputs.max(1)).zip(self.log_gain.as_mut()) {
+        for (row, g) in weight.whole_rows_mut(self.inputs.max(1)).zip(self.log_gain.as_mut()) {
             let s = g.exp();
             if (max_abs(row) * s).is_finite() {
                 row.iter_mut().for_each(|w| *w *= s);
@@ -338,7 +339,7 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for SynapticScaling<T, S> {
     fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error> {
         self.check(weight)?;
         length("bias", self.log_gain.as_ref().len(), bias.len())?;
-        for (row, g) in weight.chunks_exact_mut(self.inputs.max(1)).zip(self.log_gain.as_ref()) {
+        for (row, g) in weight.whole_rows_mut(self.inputs.max(1)).zip(self.log_gain.as_ref()) {
             let s = g.exp();
             for w in row {
                 *w *= s;

@@ -1,5 +1,6 @@
 use crate::error::{length, rows};
 use crate::sum::{max_abs, reduce, reduce2};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Fold, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Weight normalization: length and direction of a neuron's weights are learned apart.
@@ -81,7 +82,7 @@ impl<S> WeightNorm<S> {
         let (g, inputs) = (self.g.as_ref(), self.inputs.max(1));
         length("v", g.len().saturating_mul(self.inputs), v.len())?;
         length("the output", v.len(), w.len())?;
-        for ((v, w), &g) in v.chunks_exact(inputs).zip(w.chunks_exact_mut(inputs)).zip(g) {
+        for ((v, w), &g) in v.whole_rows(inputs).zip(w.whole_rows_mut(inputs)).zip(g) {
             let [scale, inverse] = inverse_norm(v);
             for (w, &v) in w.iter_mut().zip(v) {
                 *w = v * scale * inverse * g;
@@ -131,7 +132,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for WeightNorm<S> {
         length("dx", x.len(), dx.len())?;
         length("tape", g.len().saturating_mul(2), tape.len())?;
         length("the gradient of g", g.len(), dg.len())?;
-        let each = x.chunks_exact(inputs).zip(dy.chunks_exact(inputs)).zip(dx.chunks_exact_mut(inputs));
+        let each = x.whole_rows(inputs).zip(dy.whole_rows(inputs)).zip(dx.whole_rows_mut(inputs));
         let neurons = g.iter().zip(dg.iter_mut()).zip(tape.as_chunks().0);
         for (((v, dy), dx), ((&g, dg), &[scale, inverse])) in each.zip(neurons) {
             // With the direction u = v / |v|: dg = u · dw; dv = g / |v| (dw − u (u · dw)).
@@ -159,7 +160,7 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for WeightNorm<S> {
         let (g, inputs) = (self.g.as_ref(), self.inputs.max(1));
         length("weight", g.len().saturating_mul(self.inputs), weight.len())?;
         length("bias", g.len(), bias.len())?;
-        for (row, &g) in weight.chunks_exact_mut(inputs).zip(g) {
+        for (row, &g) in weight.whole_rows_mut(inputs).zip(g) {
             let [scale, inverse] = inverse_norm(row);
             for w in row {
                 *w = *w * scale * inverse * g;
@@ -178,7 +179,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for WeightNorm<S> {
     fn start(&mut self, weight: &[T]) -> Result<(), Error> {
         let g = self.g.as_mut();
         length("v", g.len().saturating_mul(self.inputs), weight.len())?;
-        for (g, v) in g.iter_mut().zip(weight.chunks_exact(self.inputs.max(1))) {
+        for (g, v) in g.iter_mut().zip(weight.whole_rows(self.inputs.max(1))) {
             let [scale, inverse] = inverse_norm(v);
             // |v| = v·u, which needs no second square root and is 0 for a zero row.
             let [norm] = reduce(v, |v| [v * (v * scale * inverse)]);

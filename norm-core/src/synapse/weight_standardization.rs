@@ -1,5 +1,6 @@
 use crate::error::{eps, length, param, rows};
 use crate::sum::{reduce, reduce2};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Fold, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Weight standardization: a neuron's weights have mean 0 and a variance that is learned apart.
@@ -86,7 +87,7 @@ impl<T: Real, S: AsRef<[T]>> WeightStandardization<T, S> {
         self.check("v", v.len())?;
         length("the output", v.len(), w.len())?;
         let inputs = self.inputs.max(1);
-        for ((v, w), &g) in v.chunks_exact(inputs).zip(w.chunks_exact_mut(inputs)).zip(self.g.as_ref()) {
+        for ((v, w), &g) in v.whole_rows(inputs).zip(w.whole_rows_mut(inputs)).zip(self.g.as_ref()) {
             let (m, factor) = (Moments::of_row(v, self.eps), g * self.scale);
             for (w, &v) in w.iter_mut().zip(v) {
                 *w = m.normalize(v) * factor;
@@ -137,7 +138,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for WeightStandardization<T, S> {
         length("tape", self.tape_len(g.len()), tape.len())?;
         length("the gradient of g", g.len(), dg.len())?;
         let n = T::from_usize(inputs);
-        let each = x.chunks_exact(inputs).zip(dy.chunks_exact(inputs)).zip(dx.chunks_exact_mut(inputs));
+        let each = x.whole_rows(inputs).zip(dy.whole_rows(inputs)).zip(dx.whole_rows_mut(inputs));
         let neurons = g.iter().zip(dg.iter_mut()).zip(tape.as_chunks().0);
         for (((v, dy), dx), ((&g, dg), &kept)) in each.zip(neurons) {
             let m = Moments::from_tape(kept);
@@ -173,7 +174,7 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for WeightStandardization<T, S> {
     fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error> {
         self.check("weight", weight.len())?;
         length("bias", self.g.as_ref().len(), bias.len())?;
-        for (row, &g) in weight.chunks_exact_mut(self.inputs.max(1)).zip(self.g.as_ref()) {
+        for (row, &g) in weight.whole_rows_mut(self.inputs.max(1)).zip(self.g.as_ref()) {
             let (m, factor) = (Moments::of_row(row, self.eps), g * self.scale);
             for w in row {
                 *w = m.normalize(*w) * factor;
