@@ -21,7 +21,13 @@ macro_rules! for_each_method {
             layer_norm: $crate::layer::LayerNorm<$t, $s>,
             rms_norm: $crate::layer::RmsNorm<$t, $s>,
             group_norm: $crate::layer::GroupNorm<$t, $s>,
+            instance_norm: $crate::layer::InstanceNorm<$t, $s>,
+            divisive: $crate::layer::DivisiveNorm<$t>,
             k_winners: $crate::layer::KWinners,
+            lsuv: $crate::network::Lsuv<$t>,
+            selu: $crate::network::Selu,
+            firing_rate: $crate::network::FiringRate<$t>,
+            sleep: $crate::network::SleepDownSelection<$t>,
         }
     };
 }

@@ -135,7 +135,8 @@ fn refuses<M: Build<f64, Vec<f64>> + Method<f64>>() {
     let name = M::INFO.name;
     let (width, n) = (method.width(), method.width() * rows_of(&method));
     let (x, mut y) = (noise(n, 1.0), vec![0.0; n]);
-    assert!(method.infer(&x[1..], &mut y[1..]).is_err(), "{name}: a ragged row");
+    // Rows of one value are never ragged.
+    assert!(width == 1 || method.infer(&x[1..], &mut y[1..]).is_err(), "{name}: a ragged row");
     assert!(method.infer(&x, &mut y[1..]).is_err(), "{name}: a short output");
     assert!(method.infer(&[], &mut []).is_err(), "{name}: no rows");
     let mut tape = vec![0.0; method.tape_len(rows_of(&method)) + 1];
