@@ -382,10 +382,10 @@ mod tests {
             let (mut y, mut tape, mut dx) = ([0.0; CHANNELS], [0.0; 2], [0.0; CHANNELS]);
             norm.forward(&x, &mut y, &mut tape).unwrap();
             norm.backward(Pass { x: &x, tape: &tape, dy: &dy }, &mut dx, [&mut [], &mut []]).unwrap();
-            for i in 0..CHANNELS {
+            for (i, dx) in dx.into_iter().enumerate() {
                 let moved = |h: f64| loss(core::array::from_fn(|j| if j == i { x[j] + h } else { x[j] }));
                 let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-                assert!((dx[i] - difference).abs() < 1e-8, "n {n}: {} not {difference}", dx[i]);
+                assert!((dx - difference).abs() < 1e-8, "n {n}: {dx} not {difference}");
             }
         }
     }
