@@ -23,8 +23,9 @@ use crate::{Error, Real};
 /// # Accuracy
 ///
 /// The scalar `A` of the memory need not be that of the activity: f64 memory may follow f32 activity, and then the error is
-/// far below that of the activity. With f32 memory a centroid's error grows with the root of its samples, to some
-/// 10⁻⁵ of the largest activity after a million.
+/// far below that of the activity. With f32 memory the error of a centroid is under 10⁻⁵ of the activity, and that of the
+/// scatter, which is compensated, under 10⁻⁵ of it, after a million samples; beyond 2²⁴ samples of a class its centroid
+/// hardly moves.
 ///
 /// # Errors
 ///
