@@ -19,7 +19,7 @@ use crate::{Error, Real};
 /// sampling: only hashes whose lowest `l` bits are 0 are kept, `l` grows whenever the rest is too many, and the estimate is
 /// the number kept times `2^l`. It is unbiased, its relative standard error is about `1.2 / sqrt(m)` with `m` the
 /// three quarters (Flajolet, *On adaptive sampling*, Computing 43 (1990)): 4 % for 1,200 slots. Exact or not, the
-/// result depends on the set of codes seen only, not on their order, batches or merging.
+/// result depends on the set of codes seen only, not on their order, batches or merging (of tables of one size).
 ///
 /// # Shapes
 ///
@@ -171,6 +171,8 @@ struct HashSample<H> {
     kept: usize,
     /// Whether the hash 0 was seen, which has no slot.
     zero: bool,
+    /// The most that the smallest table could keep of those that were merged: the size of the sample.
+    sample: usize,
 }
 
 impl<H: AsRef<[u64]>> HashSample<H> {
@@ -204,7 +206,7 @@ impl<H: AsRef<[u64]>> HashSample<H> {
             return Distinct::Exact(kept);
         }
         let count = libm::ldexp(kept as f64, self.level as i32);
-        Distinct::Estimate { count, relative_error: 1.2 / libm::sqrt(self.limit() as f64) }
+        Distinct::Estimate { count, relative_error: 1.2 / libm::sqrt(self.sample as f64) }
     }
 }
 
@@ -215,7 +217,7 @@ impl<H: AsRef<[u64]> + AsMut<[u64]>> HashSample<H> {
             return Err(Error::TooFew { what: "slots of the table of codes", needed: 16, got });
         }
         table.as_mut().fill(0);
-        Ok(Self { table, level: 0, kept: 0, zero: false })
+        Ok(Self { sample: got - got / 4, table, level: 0, kept: 0, zero: false })
     }
 
     fn set(&mut self, slot: usize, hash: u64) {
@@ -286,6 +288,9 @@ impl<H: AsRef<[u64]> + AsMut<[u64]>> HashSample<H> {
     fn merge<O: AsRef<[u64]>>(&mut self, other: &HashSample<O>) {
         if other.level > self.level {
             self.raise(other.level);
+        }
+        if other.level > 0 {
+            self.sample = self.sample.min(other.sample);
         }
         self.zero |= other.zero;
         for &hash in other.table.as_ref().iter().filter(|&&hash| hash != 0) {
