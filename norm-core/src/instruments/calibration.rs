@@ -10,21 +10,23 @@ use crate::{Error, Real};
 /// confidence = the largest class probability          loss = −ln(probability of the true class)
 /// ```
 ///
-/// Guo, Pleiss, Sun, Weinberger, *On calibration of modern neural networks*, ICML (2017); 15 bins of equal width, as there.
+/// Guo, Pleiss, Sun, Weinberger, *On calibration of modern neural networks*, ICML (2017); 15 bins of equal width,
+/// as there.
 ///
 /// # Shapes
 ///
-/// Logits or probabilities `[rows, classes]` and one label per row. Of equal largest values the first is the prediction.
+/// Logits or probabilities `[rows, classes]` and one label per row. Of equal largest values the first is the
+/// prediction.
 ///
 /// # Accuracy
 ///
-/// Counts are exact, sums compensated. The loss of logits is `ln Σ exp(z_j − max z) + max z − z_label`, which neither over- nor
-/// underflows before it must.
+/// Counts are exact, sums compensated. The loss of logits is `ln Σ exp(z_j − max z) + max z − z_label`, which
+/// neither over- nor underflows before it must.
 ///
 /// # Errors
 ///
-/// No class, rows that are not whole, labels too few or out of range, non-finite values, probabilities outside 0 to 1: all
-/// change nothing. Results before anything was observed.
+/// No class, rows that are not whole, labels too few or out of range, non-finite values, probabilities outside 0
+/// to 1: all change nothing. Results before anything was observed.
 ///
 /// # Example
 ///

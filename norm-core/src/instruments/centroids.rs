@@ -12,26 +12,26 @@ use crate::{Error, Real};
 /// readout: the class whose centroid is nearest (squared Euclidean distance)
 /// ```
 ///
-/// Fisher, *The use of multiple measurements in taxonomic problems*, Annals of Eugenics 7 (1936); of traces, so that it needs
-/// no inverse and no covariance. Updated as by Welford (1962).
+/// Fisher, *The use of multiple measurements in taxonomic problems*, Annals of Eugenics 7 (1936); of traces, so
+/// that it needs no inverse and no covariance. Updated as by Welford (1962).
 ///
 /// # Shapes
 ///
-/// Observes `[rows, units]` and one label per row; memory of classes × units values and one count per class. Activity
-/// after a convolution is read whole: channels × positions are units here.
+/// Observes `[rows, units]` and one label per row; memory of classes × units values and one count per class.
+/// Activity after a convolution is read whole: channels × positions are units here.
 ///
 /// # Accuracy
 ///
-/// The scalar `A` of the memory need not be that of the activity: f64 memory may follow f32 activity, and then the error is
-/// far below that of the activity. With f32 memory the error of a centroid is under 10⁻⁵ of the activity, and that of the
-/// scatter, which is compensated, under 10⁻⁵ of it, after a million samples; beyond 2²⁴ samples of a class its centroid
-/// hardly moves.
+/// The scalar `A` of the memory need not be that of the activity: f64 memory may follow f32 activity, and then the
+/// error is far below that of the activity. With f32 memory the error of a centroid is under 10⁻⁵ of the activity,
+/// and that of the scatter, which is compensated, under 10⁻⁵ of it, after a million samples; beyond 2²⁴ samples of
+/// a class its centroid hardly moves.
 ///
 /// # Errors
 ///
-/// No class, no unit, memory of the wrong length, rows that are not whole, labels too few or out of range; activity that is
-/// not finite in `A`, which changes nothing; results before anything was observed. Classes without a sample are never
-/// predicted.
+/// No class, no unit, memory of the wrong length, rows that are not whole, labels too few or out of range;
+/// activity that is not finite in `A`, which changes nothing; results before anything was observed. Classes
+/// without a sample are never predicted.
 ///
 /// # Example
 ///
@@ -162,8 +162,8 @@ impl<A: Real, S: AsRef<[A]> + AsMut<[A]>, C: AsRef<[u64]> + AsMut<[u64]>> Centro
         total.value()
     }
 
-    /// Scatter between classes over scatter within. Infinite where classes do not scatter but differ; NaN where no activity
-    /// varies at all.
+    /// Scatter between classes over scatter within. Infinite where classes do not scatter but differ; NaN where no
+    /// activity varies at all.
     pub fn fisher_ratio(&self) -> Result<f64, Error> {
         measured(self.samples, 1)?;
         Ok(self.between() / self.within())

@@ -9,27 +9,28 @@ use crate::{Error, Real};
 /// distinct = the number of different codes (b_1 ... b_n) seen
 /// ```
 ///
-/// `bits` is 1 where every unit is active half of the time and 0 where each is always or never; it is an upper bound of
-/// the entropy of the code per unit, reached by independent units. `distinct` sees dependence: units that copy each other
-/// add none.
+/// `bits` is 1 where every unit is active half of the time and 0 where each is always or never; it is an upper
+/// bound of the entropy of the code per unit, reached by independent units. `distinct` sees dependence: units that
+/// copy each other add none.
 ///
 /// Codes are kept as 64-bit hashes in the caller's table (open addressing). Up to three quarters of its length the
 /// number of distinct codes is exact: with up to 64 units always, as the hash is one-to-one, and beyond that but
-/// for a collision, of probability about `distinct² / 2^65`. When the table fills, it goes over to Wegman's adaptive
-/// sampling: only hashes whose lowest `l` bits are 0 are kept, `l` grows whenever the rest is too many, and the estimate is
-/// the number kept times `2^l`. It is unbiased, its relative standard error is about `1.2 / sqrt(m)` with `m` the
-/// three quarters (Flajolet, *On adaptive sampling*, Computing 43 (1990)): 4 % for 1,200 slots. Exact or not, the
-/// result depends on the set of codes seen only, not on their order, batches or merging (of tables of one size).
+/// for a collision, of probability about `distinct² / 2^65`. When the table fills, it goes over to Wegman's
+/// adaptive sampling: only hashes whose lowest `l` bits are 0 are kept, `l` grows whenever the rest is too many,
+/// and the estimate is the number kept times `2^l`. It is unbiased, its relative standard error is about `1.2 /
+/// sqrt(m)` with `m` the three quarters (Flajolet, *On adaptive sampling*, Computing 43 (1990)): 4 % for 1,200
+/// slots. Exact or not, the result depends on the set of codes seen only, not on their order, batches or merging
+/// (of tables of one size).
 ///
 /// # Shapes
 ///
-/// Observes `[rows, units, length]`; one count per unit, and a table of at least 16 slots. With `length` above 1 a code
-/// is that of the channels at one position; for codes of whole maps pass channels × positions as units.
+/// Observes `[rows, units, length]`; one count per unit, and a table of at least 16 slots. With `length` above 1 a
+/// code is that of the channels at one position; for codes of whole maps pass channels × positions as units.
 ///
 /// # Errors
 ///
-/// No unit, no position, a table of under 16 slots, rows that are not whole; non-finite activity, which changes nothing;
-/// results before anything was observed.
+/// No unit, no position, a table of under 16 slots, rows that are not whole; non-finite activity, which changes
+/// nothing; results before anything was observed.
 ///
 /// # Example
 ///
@@ -76,8 +77,8 @@ impl Distinct {
 }
 
 impl<C: AsRef<[u64]> + AsMut<[u64]>, H: AsRef<[u64]> + AsMut<[u64]>> Codes<C, H> {
-    /// With one count per unit and the table of hashes, which are cleared, and the positions of one channel (1 in a dense
-    /// layer). A unit is active above 0.
+    /// With one count per unit and the table of hashes, which are cleared, and the positions of one channel (1 in
+    /// a dense layer). A unit is active above 0.
     pub fn new(mut active: C, table: H, length: usize) -> Result<Self, Error> {
         let shape = Shape::new(active.as_ref().len(), length)?;
         active.as_mut().fill(0);
@@ -114,7 +115,8 @@ impl<C: AsRef<[u64]> + AsMut<[u64]>, H: AsRef<[u64]> + AsMut<[u64]>> Codes<C, H>
         Ok(())
     }
 
-    /// Adds what another accumulator of the same layer and threshold has counted. The sizes of the tables may differ.
+    /// Adds what another accumulator of the same layer and threshold has counted. The sizes of the tables may
+    /// differ.
     pub fn merge<C2: AsRef<[u64]>, H2: AsRef<[u64]>>(&mut self, other: &Codes<C2, H2>) -> Result<(), Error> {
         self.shape.same(other.shape)?;
         param("threshold", other.threshold, other.threshold == self.threshold, "the same in both")?;

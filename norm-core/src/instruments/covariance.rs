@@ -18,27 +18,28 @@ use crate::{Error, Real};
 /// not change when all activity is scaled. The participation ratio is dominated by the largest
 /// eigenvalues, the effective rank counts small ones too. Activity that does not vary has 0 of either.
 ///
-/// Updated as by Welford (1962) and merged as by Chan, Golub, LeVeque (1979), so that a mean far from 0 costs nothing.
-/// Gao, Ganguli, Current Opinion in Neurobiology 32 (2015), for the participation ratio; Roy, Vetterli, *The effective
-/// rank*, EUSIPCO (2007), of `C` here (its eigenvalues are its singular values).
+/// Updated as by Welford (1962) and merged as by Chan, Golub, LeVeque (1979), so that a mean far from 0 costs
+/// nothing. Gao, Ganguli, Current Opinion in Neurobiology 32 (2015), for the participation ratio; Roy, Vetterli,
+/// *The effective rank*, EUSIPCO (2007), of `C` here (its eigenvalues are its singular values).
 ///
 /// # Shapes
 ///
-/// Observes `[rows, units, length]`; memory and scratch of [`covariance_memory`]`(units)` values: means, differences and
-/// the packed lower triangle. With `length` above 1 every position is a sample and a unit is a channel.
+/// Observes `[rows, units, length]`; memory and scratch of [`covariance_memory`]`(units)` values: means,
+/// differences and the packed lower triangle. With `length` above 1 every position is a sample and a unit is a
+/// channel.
 ///
 /// # Accuracy
 ///
-/// The scalar `A` of the memory need not be that of the activity. With f64 memory the error of a covariance, relative to the
-/// two deviations, is under 10⁻¹¹ after a million samples of f32 activity a hundred deviations from 0. With f32 memory it
-/// is some 4 · 10⁻⁴ there and grows with the number of samples, as ever more of each is rounded off; beyond 2²⁴
-/// samples they hardly count: enough on a device, not for a long run. Activity whose square times the
-/// samples is beyond the range of `A` gives results that are NaN.
+/// The scalar `A` of the memory need not be that of the activity. With f64 memory the error of a covariance,
+/// relative to the two deviations, is under 10⁻¹¹ after a million samples of f32 activity a hundred deviations
+/// from 0. With f32 memory it is some 4 · 10⁻⁴ there and grows with the number of samples, as ever more of each is
+/// rounded off; beyond 2²⁴ samples they hardly count: enough on a device, not for a long run. Activity whose
+/// square times the samples is beyond the range of `A` gives results that are NaN.
 ///
 /// # Errors
 ///
-/// No unit, no position, memory or scratch of the wrong length, rows that are not whole; activity that is not finite in
-/// `A`, which changes nothing; results before two samples were observed.
+/// No unit, no position, memory or scratch of the wrong length, rows that are not whole; activity that is not
+/// finite in `A`, which changes nothing; results before two samples were observed.
 ///
 /// # Example
 ///
@@ -147,8 +148,8 @@ impl<A: Real, S: AsRef<[A]>> Covariance<A, S> {
         Ok(diagonal)
     }
 
-    /// `exp` of the entropy of the normalized eigenvalues, from 1 to the number of units; 0 of activity that does not
-    /// vary. Takes time cubic in the number of units.
+    /// `exp` of the entropy of the normalized eigenvalues, from 1 to the number of units; 0 of activity that does
+    /// not vary. Takes time cubic in the number of units.
     pub fn effective_rank(&self, scratch: &mut [A]) -> Result<f64, Error> {
         let eigenvalues = self.eigenvalues(scratch)?;
         let Some(largest) = eigenvalues.last().map(|l| l.to_f64()) else { return Ok(0.0) };
@@ -172,8 +173,8 @@ impl<A: Real, S: AsRef<[A]>> Covariance<A, S> {
 }
 
 impl<A: Real, S: AsRef<[A]> + AsMut<[A]>> Covariance<A, S> {
-    /// With memory of [`covariance_memory`]`(units)` values, which is cleared, and the positions of one channel (1 in a
-    /// dense layer).
+    /// With memory of [`covariance_memory`]`(units)` values, which is cleared, and the positions of one channel (1
+    /// in a dense layer).
     pub fn new(mut memory: S, units: usize, length_: usize) -> Result<Self, Error> {
         let shape = Shape::new(units, length_)?;
         length("memory", covariance_memory(units), memory.as_ref().len())?;

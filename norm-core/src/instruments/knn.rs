@@ -3,21 +3,21 @@ use crate::error::length;
 use crate::sum::reduce2;
 use crate::{Error, Real};
 
-/// How well a layer's activity separates classes by a readout of the `K` nearest neighbours: the one instrument that needs
-/// the rows it was fitted on, which stay the caller's.
+/// How well a layer's activity separates classes by a readout of the `K` nearest neighbours: the one instrument
+/// that needs the rows it was fitted on, which stay the caller's.
 ///
 /// ```text
 /// class(x) = the most frequent class among the K rows r with the least Σ_j (x_j − r_j)²
 /// ```
 ///
-/// Of equally near rows the earlier counts as nearer; of equally frequent classes the one with the nearest row wins. Brute
-/// force: rows × units operations per query. Cover, Hart, *Nearest neighbor pattern classification*, IEEE Transactions on
-/// Information Theory 13 (1967).
+/// Of equally near rows the earlier counts as nearer; of equally frequent classes the one with the nearest row
+/// wins. Brute force: rows × units operations per query. Cover, Hart, *Nearest neighbor pattern classification*,
+/// IEEE Transactions on Information Theory 13 (1967).
 ///
 /// # Shapes
 ///
-/// Fitted on `[rows, units]` and one label per row; queries of `[rows, units]`. `K` neighbours, or all rows if there
-/// are fewer.
+/// Fitted on `[rows, units]` and one label per row; queries of `[rows, units]`. `K` neighbours, or all rows if
+/// there are fewer.
 ///
 /// # Errors
 ///

@@ -17,15 +17,16 @@
 //! # Units, samples and positions
 //!
 //! Activity comes in rows of `[units, length]`. In a dense layer `length` is 1, and a row is a sample. After a
-//! convolution a unit is a channel and `length` the positions (height × width) at which it is applied; every position
-//! then counts as a sample of all channels: [`Usage`] counts a channel over rows × positions, a code is that of the
-//! channels at one position, the covariance is that between channels. To take every position of every channel as a
-//! unit of its own, pass `units` = channels × positions and `length` 1.
+//! convolution a unit is a channel and `length` the positions (height × width) at which it is applied; every
+//! position then counts as a sample of all channels: [`Usage`] counts a channel over rows × positions, a code is
+//! that of the channels at one position, the covariance is that between channels. To take every position of every
+//! channel as a unit of its own, pass `units` = channels × positions and `length` 1.
 //!
 //! # Accuracy
 //!
-//! Counts are exact integers, and results are computed from them in f64. Sums of activity are compensated, or, where
-//! that would double the memory, kept in a scalar of the caller's choice: f64 memory may follow f32 activity.
+//! Counts are exact integers, and results are computed from them in f64. Sums of activity are compensated, or,
+//! where that would double the memory, kept in a scalar of the caller's choice: f64 memory may follow f32
+//! activity.
 
 mod calibration;
 mod centroids;

@@ -1,9 +1,10 @@
 //! Eigenvalues of a covariance in caller's memory, without their vectors.
 //!
 //! Householder's reduction to tridiagonal form, on the packed lower triangle, then bisection by Sturm sequences
-//! (Barth, Martin, Wilkinson 1967; Wilkinson, Reinsch, *Linear Algebra* II/3 and II/5, 1971). Jacobi's rotations would
-//! be as short, but take tens of times longer from 64 units on, and bisection ends after a known number of steps
-//! whatever the matrix is. The error of each eigenvalue is a few ε of the largest, times the square root of the order.
+//! (Barth, Martin, Wilkinson 1967; Wilkinson, Reinsch, *Linear Algebra* II/3 and II/5, 1971). Jacobi's rotations
+//! would be as short, but take tens of times longer from 64 units on, and bisection ends after a known number of
+//! steps whatever the matrix is. The error of each eigenvalue is a few ε of the largest, times the square root of
+//! the order.
 
 use crate::Real;
 use crate::sum::{dot, max_abs};
@@ -99,8 +100,8 @@ fn tridiagonalize<T: Real>(matrix: &mut [T], diagonal: &mut [T], side: &mut [T])
     }
 }
 
-/// Reflects the last row `u` of a matrix onto its last axis, and the `leading` rows with it. Returns what is left of the
-/// row; `p` is scratch.
+/// Reflects the last row `u` of a matrix onto its last axis, and the `leading` rows with it. Returns what is left
+/// of the row; `p` is scratch.
 fn reflect<T: Real>(leading: &mut [T], u: &mut [T], p: &mut [T]) -> T {
     let scale = max_abs(u);
     if scale == T::ZERO {

@@ -33,9 +33,9 @@ pub fn entropy(x: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// Gini coefficient: `Σ_i Σ_j |x_i − x_j| / (2 n Σ x)`.
 ///
-/// 0 where all have the same, `1 − 1/n` where one has everything, as it also is of nothing (`Σ x = 0`). The `x_i` are
-/// at least 0, else the result is NaN. By pairs, in time `n²`: it needs neither scratch memory nor an order, and is
-/// exact up to the final division where the `x_i` are counts.
+/// 0 where all have the same, `1 − 1/n` where one has everything, as it also is of nothing (`Σ x = 0`). The `x_i`
+/// are at least 0, else the result is NaN. By pairs, in time `n²`: it needs neither scratch memory nor an order,
+/// and is exact up to the final division where the `x_i` are counts.
 ///
 /// ```
 /// use norm_core::instruments::stats::gini;

@@ -29,19 +29,19 @@ pub struct UnitUse<T> {
 ///
 /// # Shapes
 ///
-/// Observes `[rows, units, length]`; one [`UnitUse`] per unit. With `length` above 1 a unit is a channel, counted over
-/// rows × positions, and so are the limits of `dead` and `always`.
+/// Observes `[rows, units, length]`; one [`UnitUse`] per unit. With `length` above 1 a unit is a channel, counted
+/// over rows × positions, and so are the limits of `dead` and `always`.
 ///
 /// # Accuracy
 ///
-/// Counts are exact. The mean activity has an error of at most 20 ε of the mean magnitude for up to `1 / ε` rows (f32: 8
-/// million): positions are summed as in [`crate::sum`], rows with compensation. Sums beyond the largest number make the
-/// mean infinite and nothing else.
+/// Counts are exact. The mean activity has an error of at most 20 ε of the mean magnitude for up to `1 / ε` rows
+/// (f32: 8 million): positions are summed as in [`crate::sum`], rows with compensation. Sums beyond the largest
+/// number make the mean infinite and nothing else.
 ///
 /// # Errors
 ///
-/// No unit, no position, rows that are not whole; non-finite activity, which changes nothing; results before anything
-/// was observed.
+/// No unit, no position, rows that are not whole; non-finite activity, which changes nothing; results before
+/// anything was observed.
 ///
 /// # Example
 ///
@@ -88,8 +88,8 @@ pub struct UsageSummary {
 }
 
 impl<T: Real, S: AsRef<[UnitUse<T>]> + AsMut<[UnitUse<T>]>> Usage<T, S> {
-    /// With one cell per unit, which is cleared, and the positions of one channel (1 in a dense layer). A unit is active
-    /// above 0.
+    /// With one cell per unit, which is cleared, and the positions of one channel (1 in a dense layer). A unit is
+    /// active above 0.
     pub fn new(mut units: S, length: usize) -> Result<Self, Error> {
         let shape = Shape::new(units.as_ref().len(), length)?;
         units.as_mut().fill(UnitUse::default());
@@ -203,15 +203,15 @@ impl<T: Real, S: AsRef<[UnitUse<T>]> + AsMut<[UnitUse<T>]>> Usage<T, S> {
         })
     }
 
-    /// Numbers of units by activation probability, in bins of equal width over 0 to 1: bin `b` of `B` from `b / B` up to
-    /// but without `(b + 1) / B`, the last with 1. Overwrites `bins`.
+    /// Numbers of units by activation probability, in bins of equal width over 0 to 1: bin `b` of `B` from `b / B`
+    /// up to but without `(b + 1) / B`, the last with 1. Overwrites `bins`.
     pub fn probability_histogram(&self, bins: &mut [u32]) -> Result<(), Error> {
         measured(self.samples, 1)?;
         histogram(self.probabilities(), 0.0, 1.0, bins)
     }
 
-    /// Numbers of units by mean activity, in bins of equal width from `low` to `high`; units outside are counted in the
-    /// first and last bin, so that the sum is always the number of units. Overwrites `bins`.
+    /// Numbers of units by mean activity, in bins of equal width from `low` to `high`; units outside are counted
+    /// in the first and last bin, so that the sum is always the number of units. Overwrites `bins`.
     pub fn activity_histogram(&self, low: f64, high: f64, bins: &mut [u32]) -> Result<(), Error> {
         measured(self.samples, 1)?;
         param("low", low, low.is_finite() && low < high, "finite and below `high`")?;
