@@ -47,21 +47,34 @@ impl KWinners {
         Ok(Self { width, k })
     }
 
+    /// The smallest drive that wins, and how many of the neurons that have just it do; NaN if only NaN wins.
+    fn threshold<T: Real>(&self, x: &[T]) -> (T, usize) {
+        let mut places = self.k;
+        let count = |of: &dyn Fn(T) -> bool| x.iter().filter(|&&x| of(x)).count();
+        match places.checked_sub(count(&|x| x.is_nan())) {
+            Some(left) if left > 0 => places = left,
+            _ => return (T::NAN, places),
+        }
+        // Needs no memory: from the largest value to the next smaller one until all places are taken, k passes at most.
+        let mut value = x.iter().fold(-T::INFINITY, |m, &x| if x > m { x } else { m });
+        loop {
+            let ties = count(&|x| x == value);
+            if ties >= places || ties == 0 {
+                return (value, places);
+            }
+            places -= ties;
+            value = x.iter().fold(-T::INFINITY, |m, &x| if x > m && x < value { x } else { m });
+        }
+    }
+
     /// Copies the winners' values, by the drives `x`, from `from` to `to`; the others become 0.
     fn select<T: Real>(&self, x: &[T], from: &[T], to: &mut [T]) {
-        // Needs no memory beside the output: each neuron counts those that beat it. Quadratic in the width, as
-        // lateral inhibition is.
-        for (j, (&mine, (&from, to))) in x.iter().zip(from.iter().zip(to)).enumerate() {
-            let beats = |(i, &other): (usize, &T)| {
-                let (larger, smaller) = (other > mine, other < mine);
-                match (other.is_nan(), mine.is_nan()) {
-                    (true, false) => true,
-                    (false, true) => false,
-                    _ => larger || (!smaller && i < j),
-                }
-            };
-            let ahead = x.iter().enumerate().filter(|&other| beats(other)).count();
-            *to = if ahead < self.k { from } else { T::ZERO };
+        let (least, mut places) = self.threshold(x);
+        for (&x, (&from, to)) in x.iter().zip(from.iter().zip(to)) {
+            let last = x == least || (least.is_nan() && x.is_nan());
+            let wins = if last { places > 0 } else { x > least || x.is_nan() };
+            places = if last { places.saturating_sub(1) } else { places };
+            *to = if wins { from } else { T::ZERO };
         }
     }
 
@@ -128,5 +141,27 @@ impl<T: Real, S> Build<T, S> for KWinners {
     fn build(spec: Spec<'_>, _: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
         let width = spec.neurons.saturating_mul(spec.length);
         Self::new(width, spec.count("k", (width / 4).max(1))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_infinities_and_nan() {
+        let infer = |k, x: [f32; 5]| {
+            let mut y = [9.0; 5];
+            KWinners::new(5, k).unwrap().infer(&x, &mut y).unwrap();
+            y
+        };
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        assert_eq!(infer(3, [2.0, 2.0, 2.0, 2.0, 3.0]), [2.0, 2.0, 0.0, 0.0, 3.0]);
+        assert_eq!(infer(5, [-1.0, -inf, inf, 0.0, -2.0]), [-1.0, -inf, inf, 0.0, -2.0]);
+        assert_eq!(infer(4, [-inf, -inf, -inf, -inf, -inf]), [-inf, -inf, -inf, -inf, 0.0]);
+        let y = infer(2, [nan, 1.0, 5.0, 3.0, 5.0]);
+        assert!(y[0].is_nan() && y[1..] == [0.0, 5.0, 0.0, 0.0]);
+        let y = infer(1, [7.0, nan, nan, 1.0, 1.0]);
+        assert!(y[0] == 0.0 && y[1].is_nan() && y[2] == 0.0);
     }
 }
