@@ -53,6 +53,12 @@ pub enum Error {
     /// As many labels as rows are needed, each below the number of classes.
     #[error("{0}")]
     Labels(String),
+    /// None of the methods fits the model.
+    #[error("no method fits this model: {0}")]
+    Unfit(String),
+    /// The caller asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
     /// Nothing to train on or to measure.
     #[error("{what} has no rows")]
     Empty {

@@ -14,6 +14,7 @@ const ROWS: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Mean cross-entropy.
+    #[serde(with = "crate::nullable")]
     pub loss: f64,
     /// Share of rows classified rightly.
     pub accuracy: f64,

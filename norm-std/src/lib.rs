@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod kernels;
 pub mod layers;
 pub mod loss;
+pub mod measure;
 pub mod methods;
 pub mod optim;
 pub mod random;
@@ -18,6 +19,7 @@ mod error;
 mod initialization;
 mod model;
 mod network;
+mod nullable;
 mod recipe;
 mod shape;
 

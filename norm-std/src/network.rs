@@ -47,6 +47,11 @@ impl Network {
         self.layers.last().map_or(0, |layer| layer.output().len())
     }
 
+    /// Layers of hidden neurons: those that a probe is told of.
+    pub fn hidden(&self) -> usize {
+        self.layers.iter().map(|layer| layer.hidden()).sum()
+    }
+
     /// Learned parameters.
     pub fn parameters(&mut self) -> usize {
         let mut count = 0;

@@ -90,7 +90,8 @@ impl Config {
 /// What one epoch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Mean loss over its steps, each before its update.
+    /// Mean loss over its steps, each before its update; NaN if training diverged in it.
+    #[serde(with = "crate::nullable")]
     pub loss: f64,
     /// Share of rows classified rightly, likewise.
     pub accuracy: f64,
@@ -237,6 +238,11 @@ impl Trainer {
         }
         self.step += 1;
         Ok((loss, correct))
+    }
+
+    /// What decides the run.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Epochs done.

@@ -22,7 +22,7 @@ fn clusters(rows: usize, seed: u64) -> (Array2<f32>, Vec<u32>) {
 
 /// The recipes of single methods that a dense layer can have, and some combinations.
 fn recipes() -> Vec<Recipe> {
-    let combined = ["layer+synaptic", "batch+k-winners"];
+    let combined = ["divisive+synaptic", "batch+k-winners", "weight-std+group+selu", "synaptic+firing-rate"];
     let singles = names();
     singles
         .into_iter()

@@ -63,6 +63,11 @@ pub trait Layer: Send + Sync {
     /// The shape of one sample that comes out.
     fn output(&self) -> Shape;
 
+    /// Layers of hidden neurons in it: how often it calls the probe.
+    fn hidden(&self) -> usize {
+        0
+    }
+
     /// The training form.
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error>;
 

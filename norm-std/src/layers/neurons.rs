@@ -274,6 +274,10 @@ impl Layer for Neurons {
         self.wiring.output()
     }
 
+    fn hidden(&self) -> usize {
+        usize::from(self.hidden)
+    }
+
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         self.excite(cx, x)?;
         self.fire(cx, y)
