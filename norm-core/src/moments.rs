@@ -34,10 +34,11 @@ impl<T: Real> Moments<T> {
         ((x * self.scale - self.mean) - self.low) * self.rstd
     }
 
-    /// `d x̂ / d x` with the moments held fixed.
+    /// `d x̂ / d x` with the moments held fixed, as two factors `[a, b]`, to be multiplied as
+    /// `a · gradient · b`: their product may leave the range of the type where that does not.
     #[inline(always)]
-    pub fn slope(&self) -> T {
-        self.rstd * self.scale
+    pub fn slope(&self) -> [T; 2] {
+        slope(self.rstd, self.scale)
     }
 
     /// The mean in the units of the values.
@@ -149,6 +150,13 @@ fn careful<T: Real>(x: &impl Values<T>, eps: T) -> Moments<T> {
         let d = (x * scale - mean) - low;
         d * d
     }) / n;
+    // Constant values have only eps to be stretched by, which the scale of large ones would push out of range. A
+    // quarter still keeps their mean finite.
+    let quarter = T::from_f64(0.25);
+    if var == T::ZERO && scale < quarter {
+        let (mean, low) = (mean * (quarter / scale), low * (quarter / scale));
+        return Moments { scale: quarter, mean, low, rstd: inverse_hypot(var, eps.sqrt() * quarter), var };
+    }
     let rstd = inverse_hypot(var.sqrt(), eps.sqrt() * scale);
     Moments { scale, mean, low, rstd, var }
 }
@@ -160,6 +168,14 @@ pub(crate) fn inverse_hypot<T: Real>(a: T, b: T) -> T {
     let (more, less) = if a > b { (a, b) } else { (b, a) };
     let share = less / more;
     if more > T::ZERO { T::ONE / (more * (T::ONE + share * share).sqrt()) } else { T::ZERO }
+}
+
+/// `inverse · scale` as two factors `[a, b]`, to be multiplied as `a · gradient · b`: the product of both may leave the
+/// range of the type where that does not. `scale` must be a power of two.
+#[inline(always)]
+pub(crate) fn slope<T: Real>(inverse: T, scale: T) -> [T; 2] {
+    let half = if scale == T::ONE { T::ONE } else { scale.sqrt().binade() };
+    [inverse * half, scale / half]
 }
 
 /// One channel of an array `[rows, channels, length]`: `length` is 1 for a dense layer and height × width

@@ -153,11 +153,11 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for GroupNorm<T, S> {
                 let d = dy * w - mean;
                 [d, d * m.normalize(x)]
             });
-            let (low, along, slope) = (low / n, along / n, m.slope());
+            let (low, along, [a, b]) = (low / n, along / n, m.slope());
             let planes = x.whole_rows(plane).zip(dy.whole_rows(plane)).zip(dx.whole_rows_mut(plane));
             for (((x, dy), dx), &w) in planes.zip(weight) {
                 for ((&x, &dy), dx) in x.iter().zip(dy).zip(dx) {
-                    *dx = slope * (((dy * w - mean) - low) - m.normalize(x) * along);
+                    *dx = a * (((dy * w - mean) - low) - m.normalize(x) * along) * b;
                 }
             }
         }

@@ -21,10 +21,10 @@ use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, 
 ///
 /// # Accuracy
 ///
-/// `y`: within `24 ε max|x̂ weight| + ε |y|` of the exact value, for any finite row (offsets, denormals, one
-/// element). `dx`: within `64 ε` of the largest term `rstd · max|dy weight|`.
-/// Parameter gradients: within `32 ε` of the
-/// sum of their terms' magnitudes, for any number of rows, in the order of [`columns`](crate::columns).
+/// `y`: within `24 ε max|x̂| |weight| + ε |y|` of the exact value, for any finite row (offsets, denormals, one
+/// element). `dx`: within `64 ε` of the largest term `rstd · max|dy weight|`. Gradients of the parameters: the sum
+/// over rows of `64 ε |dy| max|x̂|` and `64 ε |dy|`, for
+/// any number of rows, in the order of [`columns`](crate::columns).
 ///
 /// # Errors
 ///
@@ -131,9 +131,9 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for LayerNorm<T, S> {
                 [d, d * m.normalize(x)]
             });
             let (low, along) = (low / n, along / n);
-            let slope = m.slope();
+            let [a, b] = m.slope();
             for ((dx, &x), (&dy, &w)) in dx.iter_mut().zip(x).zip(dy.iter().zip(weight)) {
-                *dx = slope * (((dy * w - mean) - low) - m.normalize(x) * along);
+                *dx = a * (((dy * w - mean) - low) - m.normalize(x) * along) * b;
             }
         }
         for first in columns::blocks(width) {

@@ -144,8 +144,8 @@ impl<T: Real> Observe<T> for Lsuv<T> {
             return Err(Error::TooFew { what: "samples to calibrate on", needed: 2, got });
         }
         // 1 / σ; 0 of a constant drive.
-        let inverse = Moments::of_row(y, T::ZERO).slope();
-        let gain = self.gain * (self.target * inverse);
+        let [a, b] = Moments::of_row(y, T::ZERO).slope();
+        let gain = self.gain * (a * self.target * b);
         if gain > T::ZERO && gain.is_finite() {
             self.gain = gain;
         }

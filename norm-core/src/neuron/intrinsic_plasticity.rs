@@ -33,6 +33,10 @@ pub enum SetPoint {
 ///
 /// `[rows, neurons, length]`; one threshold per neuron (or channel). Observes `Seen::activity` of that shape.
 ///
+/// # Accuracy
+///
+/// `y` is rounded once; `dx` is exact.
+///
 /// # Errors
 ///
 /// Rows that are not whole, buffers of the wrong length, `rate` or `target` out of range; non-finite activity in

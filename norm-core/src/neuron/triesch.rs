@@ -35,6 +35,10 @@ use crate::{
 ///
 /// `[rows, neurons, length]`; one gain and one bias per neuron (or channel). Observes `Seen::y` of that shape.
 ///
+/// # Accuracy
+///
+/// `y`: within `ε (|a x| + |y|)` of the exact value for the state as it is, `dx` within `ε |dx|`.
+///
 /// # Errors
 ///
 /// Rows that are not whole, buffers of the wrong length, gains that are not above 0, `mu` or `rate` out of range;

@@ -23,6 +23,10 @@ use crate::{
 ///
 /// Rows of `inputs` values; after a convolution `[rows, channels, length]` with one mean per channel.
 ///
+/// # Accuracy
+///
+/// `y` is rounded once; `dx` is exact.
+///
 /// # Errors
 ///
 /// Rows that are not whole, buffers of the wrong length, `tau` below 1; non-finite values in `observe`, which then

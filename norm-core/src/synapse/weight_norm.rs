@@ -1,4 +1,5 @@
 use crate::error::{length, rows};
+use crate::moments::slope;
 use crate::sum::{max_abs, reduce, reduce2};
 use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Fold, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
@@ -19,7 +20,9 @@ use crate::{Build, Error, Fold, Info, Method, Normalize, Origin, Pass, Real, Sca
 ///
 /// # Accuracy
 ///
-/// Within `16 ε` of the largest weight of the neuron; the squares neither over- nor underflow.
+/// Weights: within `16 ε` of the largest weight of the neuron; the squares neither over- nor underflow. Gradients, with
+/// the direction `u = v / |v|`: `dv` within `64 ε |g| / |v|` of the larger of `max|dw|` and `max|u| Σ|u dw|`, `dg` within
+/// `64 ε Σ|u dw|`.
 ///
 /// # Errors
 ///
@@ -138,9 +141,9 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for WeightNorm<S> {
             // With the direction u = v / |v|: dg = u · dw; dv = g / |v| (dw − u (u · dw)).
             let [along] = reduce2(v, dy, |v, dy| [v * scale * inverse * dy]);
             *dg += along;
-            let slope = g * inverse * scale;
+            let [a, b] = slope(g * inverse, scale);
             for (dx, (&v, &dy)) in dx.iter_mut().zip(v.iter().zip(dy)) {
-                *dx = slope * (dy - v * scale * inverse * along);
+                *dx = a * (dy - v * scale * inverse * along) * b;
             }
         }
         Ok(())
