@@ -4,6 +4,7 @@
 mod oracle {
     pub mod families;
     pub mod naive;
+    mod reference;
 }
 
 use norm_core::{Build, Error, Method, Pass, Seen, Site, Spec, for_each_method};
