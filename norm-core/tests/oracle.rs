@@ -70,6 +70,10 @@ impl Case {
         1 + self.pick % (self.shape[1] * self.shape[2])
     }
 
+    fn exponent(&self) -> f64 {
+        [1.0, 2.0, 3.0, 1.5][self.pick % 4]
+    }
+
     /// The method for this case's layer, or `None` if it does not fit.
     fn build<T: norm_core::Real, M: Build<T, Vec<T>>>(&self) -> Option<M> {
         let [rows, channels, length] = self.shape;
@@ -77,6 +81,8 @@ impl Case {
             "eps" => Some(f64::from(self.eps as f32)),
             "groups" => Some(self.groups() as f64),
             "k" => Some(self.k() as f64),
+            "exponent" => Some(self.exponent()),
+            "gamma" => Some(1.0),
             _ => None,
         };
         let spec = Spec {
@@ -190,6 +196,7 @@ fn one(case: &Case, mut method: impl Method<f32>, mut double: impl Method<f64>) 
         width,
         groups: case.groups(),
         k: case.k(),
+        exponent: case.exponent(),
         eps: f64::from(case.eps as f32),
         params: method.params().map(wide),
         state,

@@ -11,6 +11,7 @@ pub struct Call {
     pub width: usize,
     pub groups: usize,
     pub k: usize,
+    pub exponent: f64,
     pub eps: f64,
     pub params: [Vec<f64>; 2],
     pub state: [Vec<f64>; 3],
@@ -50,11 +51,15 @@ pub fn exact(name: &str, call: &Call) -> Option<Exact> {
         "rms" => rms(call),
         "weight" => weight_norm(call),
         "weight-std" => weight_standardization(call),
+        "divisive" => divisive(call),
+        "selu" => selu(call),
         "k-winners" => k_winners(call),
         "intrinsic" => shifted(call, |i| c.state[0][channel(i)]),
         "centering" => shifted(call, |i| c.state[0][channel(i)]),
-        "heterosynaptic" | "subtractive" => shifted(call, |_| 0.0),
+        "heterosynaptic" | "subtractive" | "sleep" => shifted(call, |_| 0.0),
         "triesch" => affine(call, |i| (c.state[0][channel(i)], c.state[1][channel(i)])),
+        "firing-rate" => scaled(call, |_| c.state[0][0].exp()),
+        "lsuv" => scaled(call, |_| c.state[0][0]),
         "synaptic" => scaled(call, |i| c.state[0][i / width].exp()),
         _ => return None,
     })
@@ -174,6 +179,45 @@ fn weight_standardization(c: &Call) -> Exact {
     e.grads[0].iter_mut().for_each(|(value, within)| (*value, *within) = (*value * scale, *within * scale));
     e.grads[1].clear();
     e
+}
+
+/// With sigma and gamma 1, the pool all channels at one position.
+fn divisive(c: &Call) -> Exact {
+    let (n, tiny) = (c.exponent, 8.0 * c.tiny * c.channels as f64);
+    let mut e =
+        Exact { forward: vec![(0.0, 0.0); c.x.len()], dx: vec![(0.0, 0.0); c.x.len()], ..Exact::default() };
+    for of in sets(c.x.len(), |i| i / c.width * c.length + i % c.length) {
+        let of = || of.iter().copied();
+        let divisor = 1.0 + mean(of().map(|i| c.x[i].abs().powf(n)));
+        let y = |i: usize| sign(c.x[i]) * c.x[i].abs().powf(n) / divisor;
+        let slope = |i: usize| n * c.x[i].abs().powf(n - 1.0) / divisor;
+        let (along, sizes) = (mean(of().map(|i| c.dy[i] * y(i))), mean(of().map(|i| (c.dy[i] * y(i)).abs())));
+        let most = largest(of().map(|i| c.dy[i])).max(sizes);
+        let steepest = largest(of().map(|i| slope(i) * c.dy[i].abs().max(sizes)));
+        for i in of() {
+            e.forward[i] = (y(i), 32.0 * c.unit * y(i).abs() + tiny);
+            e.dx[i] = (slope(i) * (c.dy[i] - sign(c.x[i]) * along), 64.0 * c.unit * steepest + tiny * most);
+        }
+    }
+    e.infer = e.forward.clone();
+    e
+}
+
+fn sign(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
+fn selu(c: &Call) -> Exact {
+    let (lambda, alpha) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
+    let within = |v: f64| (v, 4.0 * c.unit * v.abs());
+    let y = |x: &f64| within(if *x > 0.0 { lambda * x } else { lambda * alpha * x.exp_m1() });
+    let dx = |(x, dy): (&f64, &f64)| {
+        let (dx, within) = within(dy * if *x > 0.0 { lambda } else { lambda * alpha * x.exp() });
+        (dx, within + 4.0 * c.tiny * dy.abs())
+    };
+    let forward: Answer = c.x.iter().map(y).collect();
+    let dx = c.x.iter().zip(&c.dy).map(dx).collect();
+    Exact { infer: forward.clone(), forward, dx, grads: Default::default() }
 }
 
 /// Sorted by drive, the first k stay.

@@ -125,7 +125,7 @@ fn frozen<T: Real>() {
 macro_rules! all {
     ($($name:ident: $method:ty),* $(,)?) => {
         let names = [$((<$method as Build<Scalar, Vec<Scalar>>>::INFO.name, agrees::<Scalar, $method>())),*];
-        for name in ["layer", "rms", "group", "batch", "weight"] {
+        for name in ["layer", "rms", "group", "instance", "batch", "weight", "selu"] {
             assert!(names.iter().any(|&(method, cases)| method == name && cases > 0), "no case tried for {name}");
         }
     };

@@ -49,7 +49,7 @@ for shape in dense:
 
 for shape in planes + [(5, 6)]:
     channels = shape[1]
-    for groups in (1, 2, channels if len(shape) > 2 else 3):
+    for groups in (1, 2, channels)[: len(shape) - 1]:
         if channels % groups == 0:
             affine = drawn(channels, mean=1.0), drawn(channels)
             f = lambda x, w, b: F.group_norm(x, groups, w, b, 1e-5)
