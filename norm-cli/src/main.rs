@@ -1,2 +1,22 @@
-#![doc = "The norm command."]
-fn main() {}
+//! The command `norm`: normalization methods, artificial and biological, on real data.
+
+mod args;
+mod error;
+mod methods;
+mod output;
+mod terminal;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Methods(args) => methods::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a command ended early, in words for the one who typed it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// An error as it is shown: what is wrong, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Error {
+    status: Status,
+    message: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// The work could not be done.
+    Failure = 1,
+    /// The command line is at fault.
+    Usage = 2,
+    /// Who read the output has seen enough, as `head` does: no error at all.
+    Quiet = 0,
+}
+
+impl Error {
+    /// The work could not be done: exit status 1.
+    pub(crate) fn failure(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Failure, message: message.into(), hint: None }
+    }
+
+    /// The command line is at fault: exit status 2.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for verbs with rules that clap cannot check"))]
+    pub(crate) fn usage(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Usage, message: message.into(), hint: None }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// A file could not be read or written.
+    pub(crate) fn file(what: &str, path: &Path, error: &io::Error) -> Self {
+        Self::failure(format!("cannot {what} {}: {}", path.display(), reason(error)))
+    }
+
+    /// Standard output could not be written.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        let status = if error.kind() == io::ErrorKind::BrokenPipe { Status::Quiet } else { Status::Failure };
+        Self { status, ..Self::failure(format!("cannot write to standard output: {}", reason(error))) }
+    }
+
+    /// Shows it on standard error; the exit status it stands for.
+    pub(crate) fn report(&self) -> ExitCode {
+        if self.status != Status::Quiet {
+            anstream::eprintln!("{self}");
+        }
+        ExitCode::from(self.status as u8)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        write!(f, "{red}error:{red:#} {}", self.message)?;
+        if let Some(hint) = &self.hint {
+            let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
+            write!(f, "\n{cyan}hint:{cyan:#} {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the system says, without the number that Rust adds to it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_is_no_error() {
+        assert_eq!(Error::stdout(&io::ErrorKind::BrokenPipe.into()).status, Status::Quiet);
+        assert_eq!(Error::stdout(&io::ErrorKind::StorageFull.into()).status, Status::Failure);
+    }
+
+    #[test]
+    fn hints_have_a_line_of_their_own() {
+        let error = Error::usage("no groups").hint("try --groups 2");
+        let shown = anstream::adapter::strip_str(&error.to_string()).to_string();
+        assert_eq!(shown, "error: no groups\nhint: try --groups 2");
+    }
+}
