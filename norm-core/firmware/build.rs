@@ -1,0 +1,23 @@
+//! Hands the linker the memory of the board that each target is run on.
+
+use std::{env, fs, io, path::PathBuf};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=memory");
+    let of = |name: &str| env::var(name).unwrap_or_default();
+    if of("CARGO_CFG_TARGET_OS") != "none" {
+        return Ok(());
+    }
+    let board = match of("TARGET").as_str() {
+        "thumbv6m-none-eabi" => "microbit",
+        "thumbv7em-none-eabihf" => "mps2-an386",
+        other => {
+            return Err(io::Error::other(format!("no board for {other}: add its memory layout to build.rs")));
+        }
+    };
+    let out = PathBuf::from(of("OUT_DIR"));
+    fs::copy(format!("memory/{board}.x"), out.join("memory.x"))?;
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    Ok(())
+}
