@@ -1,6 +1,7 @@
 use super::{Shape, labels, measured};
 use crate::error::length;
 use crate::sum::{Compensated, reduce};
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// Whether a classifier is right as often as it is sure: expected calibration error, accuracy and mean loss.
@@ -108,7 +109,7 @@ impl<T: Real, const BINS: usize> Calibration<T, BINS> {
     /// Takes in the logits of one row or several (what a softmax would turn into probabilities).
     pub fn observe_logits(&mut self, logits: &[T], classes: &[usize]) -> Result<(), Error> {
         self.check(logits, classes)?;
-        for (row, &label) in logits.chunks_exact(self.classes.width()).zip(classes) {
+        for (row, &label) in logits.whole_rows(self.classes.width()).zip(classes) {
             let (prediction, largest) = first_largest(row);
             let [total] = reduce(row, |z| [(z - largest).exp()]);
             let of_label = row.get(label).copied().unwrap_or(largest);
@@ -124,7 +125,7 @@ impl<T: Real, const BINS: usize> Calibration<T, BINS> {
             let range = "from 0 to 1 (give logits to observe_logits)";
             return Err(Error::Param { name: "probability", value: p.to_f64(), range });
         }
-        for (row, &label) in probabilities.chunks_exact(self.classes.width()).zip(classes) {
+        for (row, &label) in probabilities.whole_rows(self.classes.width()).zip(classes) {
             let (prediction, confidence) = first_largest(row);
             let of_label = row.get(label).copied().unwrap_or(confidence);
             self.add(confidence, prediction == label, -of_label.ln());

@@ -1,6 +1,7 @@
 use super::{Shape, cast, labels, measured};
 use crate::error::{length, rows};
 use crate::sum::{Compensated, Running};
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// How well a layer's activity separates classes: their centroids and scatter, in one pass.
@@ -76,8 +77,8 @@ impl<A: Real, S: AsRef<[A]> + AsMut<[A]>, C: AsRef<[u64]> + AsMut<[u64]>> Centro
         self.shape().check::<T, A>(activity)?;
         let width = self.shape().width();
         labels(classes, activity.len() / width, self.counts.as_ref().len())?;
-        for (row, &class) in activity.chunks_exact(width).zip(classes) {
-            let mean = self.means.as_mut().chunks_exact_mut(width).nth(class);
+        for (row, &class) in activity.whole_rows(width).zip(classes) {
+            let mean = self.means.as_mut().whole_rows_mut(width).nth(class);
             let (Some(count), Some(mean)) = (self.counts.as_mut().get_mut(class), mean) else { continue };
             *count += 1;
             self.samples += 1;
@@ -105,8 +106,8 @@ impl<A: Real, S: AsRef<[A]> + AsMut<[A]>, C: AsRef<[u64]> + AsMut<[u64]>> Centro
         )?;
         length("the other accumulator, in units,", self.units, other.units)?;
         let width = self.shape().width();
-        let mine = self.means.as_mut().chunks_exact_mut(width).zip(self.counts.as_mut());
-        let theirs = other.means.as_ref().chunks_exact(width).zip(other.counts.as_ref());
+        let mine = self.means.as_mut().whole_rows_mut(width).zip(self.counts.as_mut());
+        let theirs = other.means.as_ref().whole_rows(width).zip(other.counts.as_ref());
         for ((mean, count), (other_mean, &other_count)) in mine.zip(theirs) {
             if other_count == 0 {
                 continue;
@@ -134,7 +135,7 @@ impl<A: Real, S: AsRef<[A]> + AsMut<[A]>, C: AsRef<[u64]> + AsMut<[u64]>> Centro
 
     /// The centroid of a class; zeros where it has no sample.
     pub fn centroid(&self, class: usize) -> Option<&[A]> {
-        self.means.as_ref().chunks_exact(self.units.max(1)).nth(class)
+        self.means.as_ref().whole_rows(self.units.max(1)).nth(class)
     }
 
     /// `tr(S_W)`
@@ -183,13 +184,13 @@ impl<A: Real, S: AsRef<[A]> + AsMut<[A]>, C: AsRef<[u64]> + AsMut<[u64]>> Centro
         self.shape().check::<T, A>(activity)?;
         let width = self.shape().width();
         labels(classes, activity.len() / width, self.counts.as_ref().len())?;
-        let right = activity.chunks_exact(width).zip(classes).filter(|&(row, &c)| self.nearest(row) == c);
+        let right = activity.whole_rows(width).zip(classes).filter(|&(row, &c)| self.nearest(row) == c);
         Ok(right.count())
     }
 
     fn nearest<T: Real>(&self, row: &[T]) -> usize {
         let mut best: Option<(usize, A)> = None;
-        let classes = self.means.as_ref().chunks_exact(self.units.max(1)).zip(self.counts.as_ref());
+        let classes = self.means.as_ref().whole_rows(self.units.max(1)).zip(self.counts.as_ref());
         for (class, (mean, _)) in classes.enumerate().filter(|&(_, (_, &count))| count > 0) {
             let mut distance = Running::ZERO;
             for (&m, &x) in mean.iter().zip(row) {

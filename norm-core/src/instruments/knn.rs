@@ -1,6 +1,7 @@
 use super::Shape;
 use crate::error::length;
 use crate::sum::reduce2;
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// How well a layer's activity separates classes by a readout of the `K` nearest neighbours: the one instrument
@@ -64,12 +65,12 @@ impl<'a, T: Real, const K: usize> Knn<'a, T, K> {
         self.shape.check::<T, T>(rows)?;
         let width = self.shape.width();
         length("labels", rows.len() / width, classes.len())?;
-        Ok(rows.chunks_exact(width).zip(classes).filter(|&(row, &class)| self.vote(row) == class).count())
+        Ok(rows.whole_rows(width).zip(classes).filter(|&(row, &class)| self.vote(row) == class).count())
     }
 
     fn vote(&self, row: &[T]) -> usize {
         let mut nearest = [None::<(T, usize)>; K];
-        for (known, &label) in self.rows.chunks_exact(self.shape.width()).zip(self.labels) {
+        for (known, &label) in self.rows.whole_rows(self.shape.width()).zip(self.labels) {
             let [distance] = reduce2(row, known, |a, b| {
                 let d = a - b;
                 [d * d]

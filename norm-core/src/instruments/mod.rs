@@ -45,6 +45,7 @@ pub use knn::Knn;
 pub use usage::{UnitUse, Usage, UsageSummary};
 
 use crate::error::{length, rows};
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// Rows of `[units, length]`.
@@ -88,7 +89,7 @@ impl Shape {
     /// The samples, row by row and position by position, each as the values of the units in order.
     fn samples<T: Real>(self, activity: &[T]) -> impl Iterator<Item = impl Iterator<Item = T>> {
         let length = self.length.max(1);
-        activity.chunks_exact(self.width()).flat_map(move |row| {
+        activity.whole_rows(self.width()).flat_map(move |row| {
             (0..length).map(move |position| row.iter().skip(position).step_by(length).copied())
         })
     }

@@ -1,6 +1,7 @@
 use super::{Shape, measured, stats};
 use crate::error::param;
 use crate::sum::{Compensated, sum};
+use crate::whole_rows::WholeRows;
 use crate::{Error, Real};
 
 /// What [`Usage`] keeps of one unit.
@@ -106,8 +107,8 @@ impl<T: Real, S: AsRef<[UnitUse<T>]> + AsMut<[UnitUse<T>]>> Usage<T, S> {
     pub fn observe(&mut self, activity: &[T]) -> Result<(), Error> {
         self.shape.check::<T, T>(activity)?;
         let threshold = self.threshold;
-        for row in activity.chunks_exact(self.shape.width()) {
-            let planes = row.chunks_exact(self.shape.length.max(1));
+        for row in activity.whole_rows(self.shape.width()) {
+            let planes = row.whole_rows(self.shape.length.max(1));
             for (unit, plane) in self.units.as_mut().iter_mut().zip(planes) {
                 match plane {
                     &[x] => {

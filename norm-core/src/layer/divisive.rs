@@ -1,6 +1,7 @@
 use crate::columns::{self, COLUMNS};
 use crate::error::{length, param, rows};
 use crate::sum::{Running, reduce, reduce2};
+use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Divisive normalization: each neuron's drive is divided by what all neurons of its pool are driven by.
@@ -161,7 +162,7 @@ impl<T: Real> DivisiveNorm<T> {
         };
         let mut tape = tape.unwrap_or(&mut []).as_chunks_mut().0.iter_mut();
         let width = self.channels.saturating_mul(self.length).max(1);
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        for (x, y) in x.whole_rows(width).zip(y.whole_rows_mut(width)) {
             if self.length == 1 {
                 let pool = self.of_row(x, power);
                 y.iter_mut().zip(x).for_each(|(y, &x)| *y = value(x, pool));
@@ -170,7 +171,7 @@ impl<T: Real> DivisiveNorm<T> {
             }
             for first in columns::blocks(self.length) {
                 let pools = self.of_block(x, first, power);
-                for (x, y) in x.chunks_exact(self.length.max(1)).zip(y.chunks_exact_mut(self.length.max(1))) {
+                for (x, y) in x.whole_rows(self.length.max(1)).zip(y.whole_rows_mut(self.length.max(1))) {
                     let x = columns::load(x, first);
                     columns::store(y, first, core::array::from_fn(|l| value(x[l], pools[l])));
                 }
@@ -196,8 +197,8 @@ impl<T: Real> DivisiveNorm<T> {
         };
         let width = self.channels.saturating_mul(self.length).max(1);
         let plane = self.length.max(1);
-        let samples = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
-        for (((x, dy), dx), pools) in samples.zip(tape.as_chunks().0.chunks_exact(plane)) {
+        let samples = x.whole_rows(width).zip(dy.whole_rows(width)).zip(dx.whole_rows_mut(width));
+        for (((x, dy), dx), pools) in samples.zip(tape.as_chunks().0.whole_rows(plane)) {
             if let [pool] = pools {
                 let [along] = reduce2(x, dy, |x, dy| [share(x, dy, *pool)]);
                 let along = along / n;
@@ -211,8 +212,8 @@ impl<T: Real> DivisiveNorm<T> {
                 block.iter_mut().zip(pools.iter().skip(first)).for_each(|(b, &pool)| *b = pool);
                 let [along] = columns::reduce2(x, dy, plane, first, |l, x, dy| [share(x, dy, block[l])]);
                 let along = along.map(|v| v / n);
-                let channels = x.chunks_exact(plane).zip(dy.chunks_exact(plane));
-                for ((x, dy), dx) in channels.zip(dx.chunks_exact_mut(plane)) {
+                let channels = x.whole_rows(plane).zip(dy.whole_rows(plane));
+                for ((x, dy), dx) in channels.zip(dx.whole_rows_mut(plane)) {
                     let (x, dy) = (columns::load(x, first), columns::load(dy, first));
                     let value = |l: usize| slope(x[l], dy[l], block[l], along[l]);
                     columns::store(dx, first, core::array::from_fn(value));
