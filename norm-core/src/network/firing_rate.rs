@@ -286,6 +286,18 @@ mod tests {
     }
 
     #[test]
+    fn depth_keeps_large_batches_from_overshooting() {
+        let mut rate = FiringRate::new(1).unwrap().with_depth(8).unwrap();
+        let activity = |rate: &FiringRate<f32>| 0.01 * rate.gain().powf(8.0);
+        for _ in 0..50 {
+            rate.observe(seen(&[activity(&rate); 256])).unwrap();
+            assert!(activity(&rate) < 1.1 * RECTIFIED_NORMAL_MEAN as f32, "{}", activity(&rate));
+        }
+        let off = activity(&rate) / RECTIFIED_NORMAL_MEAN as f32 - 1.0;
+        assert!(off.abs() < 0.01, "{off}");
+    }
+
+    #[test]
     fn the_time_constant_depends_neither_on_the_size_nor_on_the_slices() {
         let activity: [f32; 1000] = core::array::from_fn(|i| 0.5 + (i % 10) as f32 / 10.0);
         let mut small = FiringRate::new(10).unwrap();
