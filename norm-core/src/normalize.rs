@@ -189,6 +189,13 @@ pub trait Fold<T: Real> {
     /// method, what `infer` gives with it. Fold methods of [`Site::Weight`] first, then [`Site::Input`], then
     /// [`Site::Drive`].
     fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error>;
+
+    /// For methods of [`Site::Input`]: turns what a convolution pads each channel of its input with behind the method
+    /// into what it must pad with where the method was folded. By default they are the same.
+    fn fold_padding(&self, pad: &mut [T]) -> Result<(), Error> {
+        let _ = pad;
+        Ok(())
+    }
 }
 
 /// All that a training loop needs of any method.

@@ -50,6 +50,16 @@ pub enum Error {
         /// The width it has.
         got: usize,
     },
+    /// A layer cannot take what arrives at it.
+    #[error("{layer} does not fit an input of {input}: {problem}")]
+    Misfit {
+        /// The layer, in words.
+        layer: String,
+        /// What arrives.
+        input: crate::Shape,
+        /// Why, and what would fit.
+        problem: String,
+    },
     /// As many labels as rows are needed, each below the number of classes.
     #[error("{0}")]
     Labels(String),

@@ -46,7 +46,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            model: Model::Mlp(vec![256, 128]),
+            model: Model::mlp(&[256, 128]),
             method: Recipe::none(),
             activation: Activation::Relu,
             init: None,
@@ -218,6 +218,7 @@ impl Trainer {
     /// One update on the gathered rows; returns loss and rows classified rightly before it.
     fn step(&mut self) -> Result<(f64, usize), Error> {
         let classes = self.network.classes();
+        self.network.set_step(self.step as u64);
         let logits = self.network.forward(&self.x)?;
         self.dlogits.resize(logits.len(), 0.0);
         let (loss, correct) = cross_entropy(logits, &self.y, classes, Some(&mut self.dlogits))?;

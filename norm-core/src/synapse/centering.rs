@@ -175,7 +175,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for Centering<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
-    /// After a convolution with padding, this holds where the padding is the mean of the channel (0 after centering).
+    /// For a convolution with padding, this holds where the padding is that of [`fold_padding`](Fold::fold_padding).
     fn fold(&self, weight: &mut [T], bias: &mut [T]) -> Result<(), Error> {
         let mean = self.mean.as_ref();
         let neurons = rows("bias", 1, bias.len())?;
@@ -188,6 +188,14 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
             }
             *bias -= total.value();
         }
+        Ok(())
+    }
+
+    /// A 0 behind centering is the channel's mean before it.
+    fn fold_padding(&self, pad: &mut [T]) -> Result<(), Error> {
+        let mean = self.mean.as_ref();
+        length("the padding", mean.len(), pad.len())?;
+        pad.iter_mut().zip(mean).for_each(|(pad, &mean)| *pad += mean);
         Ok(())
     }
 }

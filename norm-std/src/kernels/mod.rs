@@ -4,9 +4,15 @@
 //! machine it runs on ([`vectorized`]). Rust never fuses a multiplication with an addition by itself and the order of
 //! every sum is part of norm-core's specification, so the bits stay the same.
 
+mod conv;
 mod gemm;
+mod geometry;
+mod pool;
 
+pub use self::conv::{conv2d, conv2d_input, conv2d_params};
 pub use self::gemm::{Transposed, gemm};
+pub use self::geometry::Geometry;
+pub use self::pool::{avg_pool, avg_pool_backward, max_pool, max_pool_backward};
 
 /// Runs `f` compiled for the best vector instructions of this machine. What `f` calls is only recompiled where it
 /// is inlined into it.

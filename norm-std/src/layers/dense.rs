@@ -19,14 +19,14 @@ impl Dense {
         Shape::flat(self.neurons)
     }
 
-    pub(crate) fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32], u: &mut [f32]) {
+    pub(crate) fn forward(&self, x: &[f32], (weight, bias): (&[f32], &[f32]), u: &mut [f32]) {
         let rows = x.len() / self.inputs;
         gemm((rows, self.inputs, self.neurons), (x, Transposed::No), (weight, Transposed::Yes), 0.0, u);
         add_rows(bias, u);
     }
 
     /// Overwrites the gradients of weights and biases.
-    pub(crate) fn backward_params(&self, x: &[f32], du: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub(crate) fn backward_params(&self, x: &[f32], du: &[f32], (dweight, dbias): (&mut [f32], &mut [f32])) {
         let rows = x.len() / self.inputs;
         gemm((self.neurons, rows, self.inputs), (du, Transposed::Yes), (x, Transposed::No), 0.0, dweight);
         sum_rows(du, dbias);

@@ -1,11 +1,19 @@
 //! Layers: the steps of a network, each a map of rows with its gradient.
 
+mod chain;
+mod conv;
 mod dense;
 mod neurons;
+mod pool;
 mod stage;
+mod wiring;
 
+pub use chain::Chain;
+pub use conv::Conv2d;
 pub use dense::Dense;
 pub use neurons::Neurons;
+pub use pool::{AvgPool2d, MaxPool2d};
+pub use wiring::Wiring;
 
 use norm_core::When;
 
@@ -20,6 +28,17 @@ pub struct Context<'a> {
     pub scratch: &'a mut Scratch,
     /// Is told the activity of every layer of hidden neurons, in order of depth.
     pub probe: Option<&'a mut dyn FnMut(Activity<'_>)>,
+    /// The number of the step of training, from which what is random in a step is drawn.
+    pub step: u64,
+    /// Which sample of the step's batch the first row is: not 0 where the batch is worked on in parts.
+    pub first_row: usize,
+}
+
+impl<'a> Context<'a> {
+    /// Of one step, on the whole batch, without a probe.
+    pub fn new(shared: &'a [Boxed<f32>], scratch: &'a mut Scratch, step: u64) -> Self {
+        Self { shared, scratch, probe: None, step, first_row: 0 }
+    }
 }
 
 /// The activity of a layer of hidden neurons.
@@ -39,6 +58,22 @@ pub struct Scratch {
     pub(crate) drive: Vec<f32>,
     pub(crate) weight: Vec<f32>,
     pub(crate) weight_b: Vec<f32>,
+    /// What the kernels of the connections take.
+    pub(crate) work: Vec<f32>,
+    /// Buffers of any content that nobody uses.
+    idle: Vec<Vec<f32>>,
+}
+
+impl Scratch {
+    /// A buffer of any content and length, for as long as a layer needs it.
+    fn borrow(&mut self) -> Vec<f32> {
+        self.idle.pop().unwrap_or_default()
+    }
+
+    /// Takes back, in the order of `borrow`, so that each buffer is soon as large as its user needs.
+    fn give_back<const N: usize>(&mut self, buffers: [Vec<f32>; N]) {
+        self.idle.extend(buffers.into_iter().rev());
+    }
 }
 
 /// A learned parameter with its gradient.

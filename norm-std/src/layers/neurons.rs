@@ -1,7 +1,7 @@
 use norm_core::{Site, Spec, When};
 
 use super::stage::{Owner, Stage, sized};
-use super::{Activity, Context, Dense, Layer, Param, Scratch};
+use super::{Activity, Context, Layer, Param, Scratch, Wiring};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -15,7 +15,7 @@ use crate::{Activation, Error, Initialization, Shape};
 ///               W ──[weight methods]
 /// ```
 pub struct Neurons {
-    wiring: Dense,
+    wiring: Wiring,
     weight: Vec<f32>,
     bias: Vec<f32>,
     dweight: Vec<f32>,
@@ -35,7 +35,7 @@ impl Neurons {
     /// Neurons with weights drawn from `random`, and the recipe's methods made for them. `shared` are the network's
     /// methods of network scale, in the order of the recipe.
     pub fn new(
-        wiring: Dense,
+        wiring: impl Into<Wiring>,
         activation: Activation,
         recipe: &Recipe,
         shared: &[Boxed<f32>],
@@ -46,16 +46,8 @@ impl Neurons {
         initialization.fill(&mut layer.weight, &mut layer.bias, random);
         layer.hidden = true;
         for part in recipe.parts() {
-            let spec = Spec {
-                neurons: layer.wiring.neurons,
-                inputs: layer.wiring.inputs,
-                length: 1,
-                channels_in: layer.wiring.inputs,
-                length_in: 1,
-                option: &|_| None,
-            };
             let named = Error::method(part.info.name);
-            let mut method = part.build(spec)?;
+            let mut method = part.build(layer.wiring.spec())?;
             let site = method.site();
             if site == Site::Weight {
                 method.start(&layer.weight).map_err(&named)?;
@@ -76,15 +68,17 @@ impl Neurons {
     }
 
     /// The neurons that are read out: no methods, no activation function.
-    pub fn readout(wiring: Dense, initialization: Initialization, random: &mut Random) -> Self {
+    pub fn readout(wiring: impl Into<Wiring>, initialization: Initialization, random: &mut Random) -> Self {
         let mut layer = Self::plain(wiring, Activation::Identity);
         initialization.fill(&mut layer.weight, &mut layer.bias, random);
         layer
     }
 
     /// Neurons without methods, all weights and biases 0.
-    pub fn plain(wiring: Dense, activation: Activation) -> Self {
-        let (weights, neurons) = (wiring.inputs * wiring.neurons, wiring.neurons);
+    pub fn plain(wiring: impl Into<Wiring>, activation: Activation) -> Self {
+        let wiring = wiring.into();
+        let Spec { neurons, inputs, .. } = wiring.spec();
+        let weights = neurons * inputs;
         Self {
             wiring,
             weight: vec![0.0; weights],
@@ -103,7 +97,7 @@ impl Neurons {
     }
 
     /// `u = Ŵ x̂ + b`, kept, by the training forms of the methods of inputs and weights.
-    fn excite(&mut self, cx: &Context<'_>, x: &[f32]) -> Result<(), Error> {
+    fn excite(&mut self, cx: &mut Context<'_>, x: &[f32]) -> Result<(), Error> {
         let mut x = x;
         for stage in &mut self.on_input {
             stage.forward(cx, x)?;
@@ -114,8 +108,9 @@ impl Neurons {
             stage.forward(cx, weight)?;
             weight = stage.y();
         }
-        self.drive_len = x.len() / self.wiring.inputs * self.wiring.neurons;
-        self.wiring.forward(x, weight, &self.bias, sized(&mut self.drive, self.drive_len));
+        self.drive_len = self.wiring.rows(x) * self.wiring.output().len();
+        let (drive, work) = (sized(&mut self.drive, self.drive_len), &mut cx.scratch.work);
+        self.wiring.forward(x, (weight, &self.bias), drive, work);
         Ok(())
     }
 
@@ -168,7 +163,7 @@ impl Neurons {
         if self.on_weight.len() % 2 == 1 {
             std::mem::swap(&mut to, &mut from);
         }
-        self.wiring.backward_params(x_hat, grad, to, &mut self.dbias);
+        self.wiring.backward_params(x_hat, grad, (&mut *to, &mut self.dbias), &mut cx.scratch.work);
         std::mem::swap(&mut to, &mut from);
         for i in (0..self.on_weight.len()).rev() {
             let (before, rest) = self.on_weight.split_at_mut(i);
@@ -183,7 +178,7 @@ impl Neurons {
             if self.on_input.len() % 2 == 1 {
                 std::mem::swap(&mut to, &mut from);
             }
-            self.wiring.backward_input(grad, weight, to);
+            self.wiring.backward_input(grad, weight, to, &mut cx.scratch.work);
             std::mem::swap(&mut to, &mut from);
             for i in (0..self.on_input.len()).rev() {
                 let (before, rest) = self.on_input.split_at_mut(i);
@@ -203,17 +198,24 @@ impl Neurons {
         y: &mut [f32],
         memory: &mut Scratch,
     ) -> Result<(), Error> {
-        let Scratch { a, b, drive, weight, weight_b } = memory;
+        let Scratch { a, b, drive, weight, weight_b, work, .. } = memory;
         let weight = chain(&self.on_weight, cx, &self.weight, [weight, weight_b])?;
         let x_hat = chain(&self.on_input, cx, x, [a, b])?;
         let drive = sized(drive, y.len());
-        self.wiring.forward(x_hat, weight, &self.bias, drive);
+        self.wiring.forward(x_hat, (weight, &self.bias), drive, work);
         let z = chain(&self.on_drive, cx, drive, [a, b])?;
         match &self.on_activation {
             None => self.activation.forward(z, y),
             Some(stage) => stage.infer(cx, z, y)?,
         }
         Ok(())
+    }
+
+    /// Shows what hidden neurons fired.
+    fn show(&self, cx: &mut Context<'_>, y: &[f32]) {
+        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
+            probe(Activity { shape: self.wiring.output(), rows: y });
+        }
     }
 
     fn settle_one(&mut self, i: usize, when: When) -> Result<(), Error> {
@@ -299,14 +301,12 @@ impl Layer for Neurons {
         let done = self.infer_through(cx, x, y, &mut memory);
         *cx.scratch = memory;
         done?;
-        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
-            probe(Activity { shape: self.output(), rows: y });
-        }
+        self.show(cx, y);
         Ok(())
     }
 
     fn visit(&mut self, f: &mut dyn FnMut(Param<'_>)) {
-        let (unit, dweight, dbias) = (self.wiring.inputs, &mut self.dweight, &mut self.dbias);
+        let (unit, dweight, dbias) = (self.wiring.spec().inputs, &mut self.dweight, &mut self.dbias);
         f(Param { name: "weight", value: &mut self.weight, grad: dweight, unit });
         f(Param { name: "bias", value: &mut self.bias, grad: dbias, unit: 0 });
         for stage in self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive) {
@@ -350,9 +350,7 @@ impl Layer for Neurons {
         // What happens to the drive after the weights stops a common change of gain, or is not known to pass it on.
         let passes =
             self.on_drive.is_empty() && self.on_activation.is_none() && self.activation.is_homogeneous();
-        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
-            probe(Activity { shape: self.wiring.output(), rows: y });
-        }
+        self.show(cx, y);
         Ok(if passes { own_change } else { 0.0 })
     }
 
@@ -391,7 +389,9 @@ impl Layer for Neurons {
             }
         }
         self.excite(cx, x)?;
-        self.fire(cx, y)
+        self.fire(cx, y)?;
+        self.show(cx, y);
+        Ok(())
     }
 
     fn settle(&mut self, when: When) -> Result<(), Error> {
@@ -399,7 +399,8 @@ impl Layer for Neurons {
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {
-        let (mut weight, mut bias) = (self.weight.clone(), self.bias.clone());
+        let (mut weight, mut bias, mut wiring) =
+            (self.weight.clone(), self.bias.clone(), self.wiring.clone());
         let mut fold = |stage: &Stage| stage.fold(shared, &mut weight, &mut bias);
         let rest = |stages: &[Stage]| stages.iter().map(Stage::copy).collect::<Vec<_>>();
         let (mut on_input, mut on_weight, mut on_drive) =
@@ -415,6 +416,7 @@ impl Layer for Neurons {
             while let [others @ .., last] = on_input
                 && fold(last)?
             {
+                wiring.fold(last, shared)?;
                 on_input = others;
             }
             while let [first, others @ ..] = on_drive
@@ -431,7 +433,7 @@ impl Layer for Neurons {
             on_drive: rest(on_drive),
             on_activation: self.on_activation.as_ref().map(Stage::copy),
             hidden: self.hidden,
-            ..Self::plain(self.wiring.clone(), self.activation)
+            ..Self::plain(wiring, self.activation)
         }))
     }
 }

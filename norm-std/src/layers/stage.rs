@@ -124,6 +124,13 @@ impl Stage {
         Ok(true)
     }
 
+    /// Turns what is padded with behind the method into what must be padded with without it.
+    pub(super) fn fold_padding(&self, shared: &[Boxed<f32>], pad: &mut [f32]) -> Result<(), Error> {
+        let method = self.method(shared);
+        let fold = method.as_fold().map_or(Ok(()), |fold| fold.fold_padding(pad));
+        fold.map_err(Error::method(method.info().name))
+    }
+
     /// The same method, without what the last pass left.
     pub(super) fn copy(&self) -> Self {
         Self::new(match &self.owner {

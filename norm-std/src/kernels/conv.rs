@@ -1,0 +1,118 @@
+//! Two-dimensional convolution (as in PyTorch: the kernel is not turned around) of batches of images.
+//!
+//! ```text
+//! u[n, o, y, x] = bias[o] + Σ_{c, i, j} weight[o, c, i, j] x̄[n, c, y·stride + i − padding, x·stride + j − padding]
+//! ```
+//!
+//! `x̄` is the image and, around it, the channel's value of `pad` (0 where `pad` is empty). Images lie one after another,
+//! channel by channel; `weight` is `channels out × taps`. The number of images follows from the lengths of the slices.
+//! `work` is memory of any content, which grows to what is needed and is worth keeping.
+
+use norm_core::Channel;
+
+use super::{Geometry, Transposed, gemm, vectorized};
+
+/// The convolution.
+pub fn conv2d(
+    g: &Geometry,
+    x: &[f32],
+    pad: &[f32],
+    (weight, bias): (&[f32], &[f32]),
+    u: &mut [f32],
+    work: &mut Vec<f32>,
+) {
+    let (positions, taps, channels) = (g.positions(), g.taps(), bias.len());
+    let columns = columns(g, work);
+    for (x, u) in x.chunks_exact(g.input.len()).zip(u.chunks_exact_mut(channels * positions)) {
+        unfold(g, x, pad, columns);
+        for (plane, &bias) in u.chunks_exact_mut(positions).zip(bias) {
+            plane.fill(bias);
+        }
+        gemm((channels, taps, positions), (weight, Transposed::No), (columns, Transposed::No), 1.0, u);
+    }
+}
+
+/// Overwrites the gradients of weights and biases, summed over the images.
+pub fn conv2d_params(
+    g: &Geometry,
+    x: &[f32],
+    pad: &[f32],
+    du: &[f32],
+    (dweight, dbias): (&mut [f32], &mut [f32]),
+    work: &mut Vec<f32>,
+) {
+    let (positions, taps, channels) = (g.positions(), g.taps(), dbias.len());
+    let columns = columns(g, work);
+    dweight.fill(0.0);
+    for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
+        unfold(g, x, pad, columns);
+        gemm((channels, positions, taps), (du, Transposed::No), (columns, Transposed::Yes), 1.0, dweight);
+    }
+    vectorized(|| {
+        for (c, dbias) in dbias.iter_mut().enumerate() {
+            [*dbias] = Channel::new(du, channels, positions, c).reduce(|du| [du]);
+        }
+    });
+}
+
+/// Overwrites the gradient of the images.
+pub fn conv2d_input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+    let (positions, taps) = (g.positions(), g.taps());
+    let channels = weight.len() / taps;
+    let columns = columns(g, work);
+    for (dx, du) in dx.chunks_exact_mut(g.input.len()).zip(du.chunks_exact(channels * positions)) {
+        gemm((taps, channels, positions), (weight, Transposed::Yes), (du, Transposed::No), 0.0, columns);
+        fold(g, columns, dx);
+    }
+}
+
+fn columns<'a>(g: &Geometry, work: &'a mut Vec<f32>) -> &'a mut [f32] {
+    let len = g.taps() * g.positions();
+    if work.len() < len {
+        work.resize(len, 0.0);
+    }
+    &mut work[..len]
+}
+
+/// The channel and the place in the kernel of a tap.
+fn tap(g: &Geometry, tap: usize) -> (usize, [usize; 2]) {
+    let [height, width] = g.kernel;
+    (tap / (height * width), [tap / width % height, tap % width])
+}
+
+/// `columns[tap, position]`: what every tap sees at every place of the window.
+fn unfold(g: &Geometry, x: &[f32], pad: &[f32], columns: &mut [f32]) {
+    let ([_, width], plane) = (g.output(), g.input.positions());
+    for (i, columns) in columns.chunks_exact_mut(g.positions()).enumerate() {
+        let (channel, at) = tap(g, i);
+        let x = &x[channel * plane..][..plane];
+        let outside = pad.get(channel).copied().unwrap_or(0.0);
+        for (oy, row) in columns.chunks_exact_mut(width).enumerate() {
+            let (inside, from) = g.run(oy, at);
+            row[..inside.start].fill(outside);
+            row[inside.end..].fill(outside);
+            let row = &mut row[inside];
+            match g.stride[1] {
+                1 => row.copy_from_slice(&x[from..][..row.len()]),
+                stride => {
+                    row.iter_mut().zip(x[from..].iter().step_by(stride)).for_each(|(to, &from)| *to = from);
+                }
+            }
+        }
+    }
+}
+
+/// Adds up at every value of the image what reached it through every tap; what fell outside is lost.
+fn fold(g: &Geometry, columns: &[f32], x: &mut [f32]) {
+    let ([_, width], plane) = (g.output(), g.input.positions());
+    x.fill(0.0);
+    for (i, columns) in columns.chunks_exact(g.positions()).enumerate() {
+        let (channel, at) = tap(g, i);
+        let x = &mut x[channel * plane..][..plane];
+        for (oy, row) in columns.chunks_exact(width).enumerate() {
+            let (inside, from) = g.run(oy, at);
+            let to = x[from..].iter_mut().step_by(g.stride[1]);
+            to.zip(&row[inside]).for_each(|(to, from)| *to += from);
+        }
+    }
+}

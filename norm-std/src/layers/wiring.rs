@@ -1,0 +1,100 @@
+use norm_core::Spec;
+
+use super::stage::Stage;
+use super::{Conv2d, Dense};
+use crate::methods::Boxed;
+use crate::{Error, Shape};
+
+/// How neurons are connected to their inputs.
+#[derive(Debug, Clone)]
+pub enum Wiring {
+    /// Each to all of them.
+    Dense(Dense),
+    /// Each channel by one kernel at every position of an image.
+    Conv2d(Conv2d),
+}
+
+impl From<Dense> for Wiring {
+    fn from(dense: Dense) -> Self {
+        Wiring::Dense(dense)
+    }
+}
+
+impl From<Conv2d> for Wiring {
+    fn from(conv: Conv2d) -> Self {
+        Wiring::Conv2d(conv)
+    }
+}
+
+impl Wiring {
+    /// The layer, as methods are made for it: after a convolution a channel is one neuron.
+    pub(crate) fn spec(&self) -> Spec<'static> {
+        match self {
+            Wiring::Dense(dense) => Spec::dense(dense.neurons, dense.inputs),
+            Wiring::Conv2d(Conv2d { geometry, channels, .. }) => Spec {
+                neurons: *channels,
+                inputs: geometry.taps(),
+                length: geometry.positions(),
+                channels_in: geometry.input().channels,
+                length_in: geometry.input().positions(),
+                option: &|_| None,
+            },
+        }
+    }
+
+    pub(crate) fn output(&self) -> Shape {
+        match self {
+            Wiring::Dense(dense) => dense.output(),
+            Wiring::Conv2d(conv) => conv.output(),
+        }
+    }
+
+    /// Samples in `x`.
+    pub(crate) fn rows(&self, x: &[f32]) -> usize {
+        match self {
+            Wiring::Dense(dense) => x.len() / dense.inputs,
+            Wiring::Conv2d(conv) => x.len() / conv.geometry.input().len(),
+        }
+    }
+
+    /// Drive of weights and biases.
+    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Vec<f32>) {
+        match self {
+            Wiring::Dense(dense) => dense.forward(x, params, u),
+            Wiring::Conv2d(conv) => conv.forward(x, params, u, work),
+        }
+    }
+
+    /// Overwrites the gradients of weights and biases.
+    pub(crate) fn backward_params(
+        &self,
+        x: &[f32],
+        du: &[f32],
+        grads: (&mut [f32], &mut [f32]),
+        work: &mut Vec<f32>,
+    ) {
+        match self {
+            Wiring::Dense(dense) => dense.backward_params(x, du, grads),
+            Wiring::Conv2d(conv) => conv.backward_params(x, du, grads, work),
+        }
+    }
+
+    /// Overwrites the gradient of the inputs.
+    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+        match self {
+            Wiring::Dense(dense) => dense.backward_input(du, weight, dx),
+            Wiring::Conv2d(conv) => conv.backward_input(du, weight, dx, work),
+        }
+    }
+
+    /// Takes over what a method of inputs, about to be folded, makes of the padding.
+    pub(super) fn fold(&mut self, method: &Stage, shared: &[Boxed<f32>]) -> Result<(), Error> {
+        match self {
+            Wiring::Dense(_) => Ok(()),
+            Wiring::Conv2d(conv) => {
+                conv.pad.resize(conv.geometry.input().channels, 0.0);
+                method.fold_padding(shared, &mut conv.pad)
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Models by name.
+
+mod step;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::Recipe;
+use crate::{Activation, Error, Initialization, Network, Shape};
+use step::{Conv, Step};
+
+/// An architecture, before it meets data.
+///
+/// | name | layers |
+/// |---|---|
+/// | `mlp:256-128` | a multi-layer perceptron with these hidden sizes; `mlp:8x64` has 8 hidden layers of 64 |
+/// | `lenet5` | convolution to 6 channels by 5x5, max pooling by 2, convolution to 16 channels by 5x5, max pooling by 2, dense 120 and 84; images from 12x12; those smaller than 32x32, for which LeCun et al. (1998) made it, are padded by 2 |
+///
+/// The hidden neurons of each (channels, in convolutions) have the methods of the recipe and the activation function;
+/// a dense layer that reads out the classes follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Model {
+    architecture: Architecture,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Architecture {
+    /// Dense layers of these sizes.
+    Mlp(Vec<usize>),
+    Lenet5,
+}
+
+/// What is needed to build a network beside its model.
+#[derive(Debug, Clone)]
+pub struct Plan<'a> {
+    /// The shape of one input.
+    pub input: Shape,
+    /// Classes that it tells apart.
+    pub classes: usize,
+    /// The methods of its hidden layers.
+    pub recipe: &'a Recipe,
+    /// What its hidden neurons fire.
+    pub activation: Activation,
+    /// How weights start; `None` for what the recipe was made for, or else PyTorch's default.
+    pub initialization: Option<Initialization>,
+    /// The seed of weights.
+    pub seed: u64,
+}
+
+impl Model {
+    /// A multi-layer perceptron with these hidden sizes.
+    pub fn mlp(hidden: &[usize]) -> Self {
+        Self { architecture: Architecture::Mlp(hidden.to_vec()) }
+    }
+
+    /// A network of this architecture, its weights drawn by the plan's seed.
+    ///
+    /// # Errors
+    ///
+    /// Inputs that the architecture cannot take; what the methods refuse.
+    pub fn build(&self, plan: &Plan<'_>) -> Result<Network, Error> {
+        step::build(&self.steps(plan.input)?, plan)
+    }
+
+    fn steps(&self, input: Shape) -> Result<Vec<Step>, Error> {
+        match &self.architecture {
+            Architecture::Mlp(hidden) => Ok(hidden.iter().map(|&size| Step::Dense(size)).collect()),
+            Architecture::Lenet5 => lenet5(input),
+        }
+    }
+}
+
+fn lenet5(input: Shape) -> Result<Vec<Step>, Error> {
+    if input.height < 12 || input.width < 12 {
+        let problem = "it takes images of at least 12x12; mlp takes any input".to_owned();
+        return Err(Error::Misfit { layer: "lenet5".to_owned(), input, problem });
+    }
+    let padding = [input.height, input.width].map(|size| if size < 32 { 2 } else { 0 });
+    let conv = |channels, padding| Step::Conv(Conv { channels, kernel: 5, stride: 1, padding });
+    Ok(vec![
+        conv(6, padding),
+        Step::MaxPool(2),
+        conv(16, [0, 0]),
+        Step::MaxPool(2),
+        Step::Dense(120),
+        Step::Dense(84),
+    ])
+}
+
+impl FromStr for Model {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let bad = |problem: &str| Error::Syntax {
+            what: "the model",
+            text: text.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let architecture = match text.split_once(':').unwrap_or((text, "")) {
+            ("mlp", sizes) => Architecture::Mlp(sizes_of(sizes).ok_or_else(|| {
+                bad("hidden sizes are whole numbers from 1 to 1000000, as in mlp:256-128 or mlp:8x64")
+            })?),
+            ("lenet5", "") => Architecture::Lenet5,
+            _ => return Err(bad("the models are mlp:SIZES (such as mlp:256-128) and lenet5")),
+        };
+        Ok(Self { architecture })
+    }
+}
+
+/// `256-128`, `8x64`.
+fn sizes_of(text: &str) -> Option<Vec<usize>> {
+    let mut hidden = Vec::new();
+    for word in text.split('-') {
+        let (times, size) = word.split_once('x').unwrap_or(("1", word));
+        match (times.parse(), size.parse()) {
+            (Ok(times @ 1..=1000), Ok(size @ 1..=1_000_000)) => {
+                hidden.extend(std::iter::repeat_n(size, times));
+            }
+            _ => return None,
+        }
+    }
+    Some(hidden)
+}
+
+impl TryFrom<String> for Model {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Model> for String {
+    fn from(model: Model) -> String {
+        model.to_string()
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.architecture {
+            Architecture::Lenet5 => f.write_str("lenet5"),
+            Architecture::Mlp(hidden) => {
+                f.write_str("mlp:")?;
+                for (i, same) in hidden.chunk_by(|a, b| a == b).enumerate() {
+                    let dash = if i == 0 { "" } else { "-" };
+                    match same {
+                        [size] => write!(f, "{dash}{size}")?,
+                        [size, again] => write!(f, "{dash}{size}-{again}")?,
+                        [size, ..] => write!(f, "{dash}{}x{size}", same.len())?,
+                        [] => {}
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for (text, again) in [
+            ("mlp:256-128", "mlp:256-128"),
+            ("mlp:8x64", "mlp:8x64"),
+            ("mlp:2x64-10", "mlp:64-64-10"),
+            ("mlp:64-64-64", "mlp:3x64"),
+            ("lenet5", "lenet5"),
+        ] {
+            assert_eq!(text.parse::<Model>().unwrap().to_string(), again);
+        }
+        for bad in
+            ["mlp", "mlp:", "mlp:0", "mlp:x64", "mlp:12-", "lenet", "lenet5:6", "mlp:99999999999999999999"]
+        {
+            assert!(bad.parse::<Model>().is_err(), "{bad}");
+        }
+    }
+
+    fn parameters(model: &str, input: Shape, recipe: &str) -> Result<usize, Error> {
+        let plan = Plan {
+            input,
+            classes: 10,
+            recipe: &recipe.parse()?,
+            activation: Activation::Relu,
+            initialization: None,
+            seed: 0,
+        };
+        Ok(model.parse::<Model>()?.build(&plan)?.parameters())
+    }
+
+    #[test]
+    fn sizes_are_the_documented_ones() {
+        let image = |channels, size| Shape { channels, height: size, width: size };
+        // PyTorch's count for LeNet-5 as it stands in textbooks.
+        assert_eq!(parameters("lenet5", image(1, 28), "none").unwrap(), 61_706);
+        assert_eq!(parameters("lenet5", image(3, 32), "none").unwrap(), 62_006);
+        assert_eq!(parameters("lenet5", image(3, 32), "batch").unwrap(), 62_006 + 2 * (6 + 16 + 120 + 84));
+        assert_eq!(
+            parameters("lenet5", image(3, 32), "layer").unwrap(),
+            62_006 + 2 * (6 * 784 + 16 * 100 + 120 + 84)
+        );
+        assert!(parameters("lenet5", image(3, 12), "none").is_ok());
+        for input in [image(3, 11), Shape::flat(128), Shape { channels: 1, height: 11, width: 40 }] {
+            let refused = parameters("lenet5", input, "none").unwrap_err().to_string();
+            assert!(refused.contains(&input.to_string()) && refused.contains("12x12"), "{refused}");
+        }
+    }
+}
