@@ -1,7 +1,8 @@
 //! What is computed on the microcontroller and on the desktop, with the same bits: every method in the list, in
-//! every step that its interface has, for `f32` and `f64`; then homeostasis in a closed loop.
+//! every step that its interface has, for `f32` and `f64`; then the instruments, and homeostasis in a closed loop.
 
 use norm_core::heapless::Vec;
+use norm_core::instruments::{Centroids, Codes, Covariance, UnitUse, Usage, covariance_memory};
 use norm_core::layer::LayerNorm;
 use norm_core::synapse::{Centering, SynapticScaling};
 use norm_core::{
@@ -37,6 +38,7 @@ pub(crate) fn single(out: &mut impl Output) -> Result<(), Error> {
     }
     for_each_method!(exercise_all, f32, Kept<f32>);
     long_rows(out)?;
+    instruments(out)?;
     closed_loop(out)
 }
 
@@ -251,6 +253,40 @@ fn long_rows(out: &mut impl Output) -> Result<(), Error> {
     let mut y = [0.0; WIDTH];
     LayerNorm::new([1.0; WIDTH], [0.0; WIDTH], 1e-5)?.infer(&x, &mut y)?;
     print(out, "layer", "long", &y);
+    Ok(())
+}
+
+/// The instruments, over a small layer of rectified activity.
+#[inline(never)]
+fn instruments(out: &mut impl Output) -> Result<(), Error> {
+    const UNITS: usize = 4;
+    const MEMORY: usize = covariance_memory(UNITS);
+    let mut usage = Usage::new([UnitUse::<f32>::default(); UNITS], 1)?;
+    let mut codes = Codes::new([0; UNITS], [0; 32], 1)?;
+    let mut covariance = Covariance::new([0.0f64; MEMORY], UNITS, 1)?;
+    let mut centroids = Centroids::new([0.0f32; 2 * UNITS], [0; 2])?;
+    for t in 0..50u32 {
+        let mut activity = [0.0f32; UNITS];
+        for (a, i) in activity.iter_mut().zip(0..) {
+            *a = (noise(t * UNITS as u32 + i, 12) + f64::from(t % 2)).max(0.0) as f32;
+        }
+        usage.observe(&activity)?;
+        codes.observe(&activity)?;
+        covariance.observe(&activity)?;
+        centroids.observe(&activity, &[t as usize % 2])?;
+    }
+    let s = usage.summary()?;
+    let summary = [s.probability, s.spread, s.activity, s.entropy, s.gini, s.variation, s.dead, s.always];
+    print(out, "instruments", "usage", &summary);
+    print(out, "instruments", "codes", &[codes.bits()?, codes.distinct()?.value()]);
+    let rank = covariance.effective_rank(&mut [0.0; MEMORY])?;
+    print(out, "instruments", "covariance", &[covariance.participation_ratio()?, rank]);
+    print(
+        out,
+        "instruments",
+        "centroids",
+        &[centroids.fisher_ratio()?, centroids.within(), centroids.between()],
+    );
     Ok(())
 }
 
