@@ -30,7 +30,8 @@ pub enum Controller<T> {
     #[default]
     Log,
     /// Proportional-integral control of `e = 1 − r`, after van Rossum, Bi, Turrigiano (2000):
-    /// `log s += a (proportional · e + integral · ∫e)`, the integral leaking with the same rate `a`.
+    /// `log s += a (proportional · e + integral · ∫e)`, the integral leaking with the same rate `a`; `e` counts as
+    /// `−1 / a` where it is less.
     ProportionalIntegral {
         /// Weight of the error.
         proportional: T,
@@ -280,7 +281,9 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for SynapticScaling<T, S> {
             let step = match scaling.controller {
                 Controller::Log => -scaling.power() * (a * (r - T::ONE)).ln_1p(),
                 Controller::ProportionalIntegral { proportional, integral: weight } => {
-                    let error = (T::ONE - r).max_nan(-T::ONE);
+                    // Not below −1, say: single samples lie far above their mean, and cutting them off would move
+                    // the point where the loop settles.
+                    let error = (T::ONE - r).max_nan(-T::ONE / a);
                     *integral += a * (error - *integral);
                     a * (proportional * error + weight * *integral)
                 }
