@@ -436,6 +436,9 @@ fn refuses_poison<T: Real, M: Build<T, Vec<T>> + Method<T>>() {
         };
         let [x, y] = [spoilt(rows * wide, seed), spoilt(rows * NEURONS, seed ^ 1)];
         let seen = Seen { x: &x, y: &y, activity: &y };
+        if let Some(settling) = method.as_settle() {
+            settling.begin(&plain::<T>(NEURONS * INPUTS, seed ^ 4)).unwrap();
+        }
         let before = bits(method.state_mut());
         if let Some(observer) = method.as_observe() {
             let refused = observer.observe(seen);
