@@ -347,8 +347,8 @@ fn dense<T: Real>(weight: &[T], bias: &[T], x: &[T]) -> (Vec<f64>, Vec<f64>) {
 
 /// Of every site the listed methods that fold, and `None`.
 fn foldable<T: Real>(site: Site, all: Vec<Option<Box<dyn Method<T>>>>) -> Vec<Option<Box<dyn Method<T>>>> {
-    let fits = |m: &Box<dyn Method<T>>| m.site() == site && m.as_fold().is_some();
-    all.into_iter().filter(|m| m.as_ref().is_some_and(fits)).chain([None]).collect()
+    let fits = |m: &dyn Method<T>| m.site() == site && m.as_fold().is_some();
+    all.into_iter().filter(|m| m.as_deref().is_some_and(fits)).chain([None]).collect()
 }
 
 /// Every combination of methods of the weights, the input and the drive folds into one plain layer.
