@@ -17,7 +17,8 @@
 //!
 //! Layers of the module: [`Source`] names a data set and finds its files, one file per format reads them ([`idx`], [`cifar`],
 //! [`gas`], [`csv`], [`digits`]) into a [`Dataset`] of two [`Split`]s; [`Standardize`], [`Batches`] and [`Augment`] prepare
-//! what a network is given; [`verify`] holds files against published sums.
+//! what a network is given; [`verify`] holds files against published sums,
+//! and `download` (a feature, on by default) fetches them.
 //!
 //! Every file is taken for hostile: sizes in a header are held against the size of the file before memory is asked for, and
 //! an [`Error`] names the file and the line or byte.
@@ -29,6 +30,8 @@ pub mod cifar;
 pub mod csv;
 mod describe;
 pub mod digits;
+#[cfg(feature = "download")]
+pub mod download;
 mod error;
 mod file;
 pub mod gas;
@@ -36,6 +39,8 @@ pub mod idx;
 mod source;
 mod split;
 mod standardize;
+#[cfg(feature = "download")]
+mod unpack;
 mod verify;
 
 pub use augment::Augment;
