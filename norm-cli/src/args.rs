@@ -7,8 +7,8 @@ use std::thread::available_parallelism;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
-use crate::methods;
 use crate::output::Output;
+use crate::{apply, methods};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 /// The verbs, each in a file of its own.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Apply(Box<apply::Args>),
     Methods(methods::Args),
 }
 
@@ -105,7 +106,6 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// At least 1.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the verbs that compute"))]
     pub(crate) fn count(&self) -> usize {
         self.threads.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }

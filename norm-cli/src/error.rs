@@ -33,7 +33,6 @@ impl Error {
     }
 
     /// The command line is at fault: exit status 2.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for verbs with rules that clap cannot check"))]
     pub(crate) fn usage(message: impl Into<Cow<'static, str>>) -> Self {
         Self { status: Status::Usage, message: message.into(), hint: None }
     }

@@ -1,5 +1,6 @@
 //! The command `norm`: normalization methods, artificial and biological, on real data.
 
+mod apply;
 mod args;
 mod error;
 mod methods;
@@ -13,6 +14,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Apply(args) => apply::run(&args),
         Command::Methods(args) => methods::run(args),
     };
     match result {

@@ -3,6 +3,7 @@
 //! The methods are norm-core's; this crate puts them between the layers of networks ([`Recipe`], [`Network`]), trains
 //! these ([`train`]) and measures what the methods do.
 
+pub mod apply;
 pub mod data;
 pub mod evaluate;
 pub mod kernels;
