@@ -59,6 +59,11 @@ impl Part {
         entry.build(Spec { option: &option, ..spec }).map_err(Error::method(name))
     }
 
+    /// Whether the method has an option of that name.
+    pub fn takes(&self, option: &str) -> bool {
+        methods::find::<f32>(self.info.name).is_some_and(|entry| entry.options.contains(&option))
+    }
+
     /// The value of an option.
     pub fn option(&self, name: &str) -> Option<f64> {
         // The last one counts, as on a command line.

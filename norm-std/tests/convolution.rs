@@ -4,8 +4,10 @@ use norm_core::Scale;
 use norm_std::kernels::{
     Geometry, avg_pool, avg_pool_backward, conv2d, conv2d_input, conv2d_params, max_pool, max_pool_backward,
 };
+use norm_std::layers::{Activity, Context, Conv2d, Dropout, Layer, Neurons, Residual, Scratch};
 use norm_std::loss::cross_entropy;
 use norm_std::random::Random;
+use norm_std::train::{Config, Trainer};
 use norm_std::{Activation, Error, Network, Plan, Recipe, Shape, names};
 
 mod oracle {
@@ -187,6 +189,126 @@ fn a_nan_is_the_largest_and_of_equals_the_first_is_chosen() {
     assert_eq!((y, chosen), ([f32::NEG_INFINITY; 2], [0, 2]));
 }
 
+/// A block of two convolutions, and the values of all its parameters.
+fn block(projection: bool) -> (Residual, Vec<f32>) {
+    let mut random = Random::new(5, "test", 0, 0);
+    let mut neurons = |input: Shape, channels: usize, kernel: usize, stride: usize| {
+        let padding = [kernel / 2; 2];
+        let geometry = Geometry::new(input, [kernel; 2], [stride; 2], padding).unwrap();
+        let conv = Conv2d::new(geometry, channels).unwrap();
+        let (none, init) = (Recipe::none(), Default::default());
+        Neurons::new(conv, Activation::Tanh, &none, &[], init, &mut random).unwrap()
+    };
+    let (channels, stride) = if projection { (4, 2) } else { (IMAGE.channels, 1) };
+    let first = neurons(IMAGE, channels, 3, stride);
+    let last = neurons(first.output(), channels, 3, 1);
+    let past = projection.then(|| neurons(IMAGE, channels, 1, stride));
+    let mut block = Residual::new(IMAGE, vec![Box::new(first)], last, past).unwrap();
+    let mut params = Vec::new();
+    block.visit(&mut |p| params.extend_from_slice(p.value));
+    (block, params)
+}
+
+/// What the block gives, in double precision.
+fn naive_block(projection: bool, x: &[f64], params: &[f64]) -> Vec<f64> {
+    let (channels, stride) = if projection { (4, 2) } else { (IMAGE.channels, 1) };
+    let mut params = params;
+    let mut conv = |input: Shape, x: &[f64], kernel: usize, stride: usize| {
+        let places = oracle::seen(input, [kernel; 2], [stride; 2], [kernel / 2; 2]);
+        let (weight, rest) = params.split_at(channels * places[0].len());
+        let (bias, rest) = rest.split_at(channels);
+        params = rest;
+        oracle::conv(&places, input.len(), x, &vec![0.0; input.channels], weight, bias)
+    };
+    let [height, width] = [5, 6].map(|size: usize| size.div_ceil(stride));
+    let first: Vec<f64> = conv(IMAGE, x, 3, stride).into_iter().map(f64::tanh).collect();
+    let last = conv(Shape { channels, height, width }, &first, 3, 1);
+    let past = if projection { conv(IMAGE, x, 1, 2) } else { x.to_vec() };
+    last.into_iter().zip(past).map(|(a, b)| (a + b).tanh()).collect()
+}
+
+#[test]
+fn residual_blocks_and_their_gradients_are_the_naive_ones() {
+    for projection in [false, true] {
+        let (mut block, params) = block(projection);
+        let x = normal(2 * IMAGE.len(), 0);
+        let (x64, p64) = (wide(&x), wide(&params));
+        let upstream = normal(2 * block.output().len(), 1);
+        let mut scratch = Scratch::default();
+        let mut cx = Context::new(&[], &mut scratch, 0);
+        let (mut y, mut dx) = (vec![f32::NAN; upstream.len()], vec![f32::NAN; x.len()]);
+        block.forward(&mut cx, &x, &mut y).unwrap();
+        close("y", &y, &naive_block(projection, &x64, &p64));
+        block.backward(&mut cx, &x, &y, &mut upstream.clone(), Some(&mut dx)).unwrap();
+        let loss = |x: &[f64], params: &[f64]| dot(&naive_block(projection, x, params), &upstream);
+        close("dx", &dx, &slopes(&x, 1e-5, |x| loss(x, &p64)));
+        let grads = |block: &mut Residual| {
+            let mut grads = Vec::new();
+            block.visit(&mut |p| grads.extend_from_slice(p.grad));
+            grads
+        };
+        let expected = grads(&mut block);
+        close("dparams", &expected, &slopes(&params, 1e-5, |params| loss(&x64, params)));
+        // As the first layer of a network it is not asked for the gradient of its input.
+        block.backward(&mut cx, &x, &y, &mut upstream.clone(), None).unwrap();
+        assert_eq!(grads(&mut block), expected);
+
+        // Both layers of neurons are shown as they fired, the second one after the sum.
+        let mut shown = Vec::new();
+        let mut probe = |seen: Activity<'_>| shown.push((seen.shape, seen.rows.to_vec()));
+        let mut cx = Context { probe: Some(&mut probe), ..Context::new(&[], &mut scratch, 0) };
+        let mut inferred = vec![f32::NAN; y.len()];
+        block.infer(&mut cx, &x, &mut inferred).unwrap();
+        block.observe(&mut cx, &x, &y, 0.0).unwrap();
+        assert_eq!(inferred, y);
+        assert_eq!((shown.len(), block.hidden()), (4, 2));
+        assert_eq!([&shown[1], &shown[3]], [&(block.output(), y.clone()); 2]);
+    }
+}
+
+#[test]
+fn summands_of_different_shapes_are_refused() {
+    let conv = |stride| {
+        let geometry = Geometry::new(IMAGE, [1, 1], [stride; 2], [0, 0]).unwrap();
+        Neurons::plain(Conv2d::new(geometry, 3).unwrap(), Activation::Relu)
+    };
+    let refused = Residual::new(IMAGE, Vec::new(), conv(2), None).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("3x3x3") && refused.contains("projection"), "{refused}");
+    assert!(Residual::new(IMAGE, Vec::new(), conv(1), None).is_ok());
+    assert!(Conv2d::new(Geometry::new(IMAGE, [1, 1], [1, 1], [0, 0]).unwrap(), 0).is_err());
+}
+
+#[test]
+fn dropout_depends_on_step_and_sample_only_and_keeps_the_mean() {
+    let (rows, width, p) = (64, 500, 0.3);
+    let x = vec![1.0f32; rows * width];
+    let pass = |step: u64, first_row: usize, rows: usize| {
+        let mut dropout = Dropout::new(Shape::flat(width), p, 7, 0).unwrap();
+        let mut scratch = Scratch::default();
+        let mut cx = Context { first_row, ..Context::new(&[], &mut scratch, step) };
+        let (x, mut y) = (&x[..rows * width], vec![f32::NAN; rows * width]);
+        dropout.forward(&mut cx, x, &mut y).unwrap();
+        let (mut dy, mut dx) = (vec![2.0; y.len()], vec![f32::NAN; y.len()]);
+        dropout.backward(&mut cx, x, &y, &mut dy, Some(&mut dx)).unwrap();
+        assert!(dx.iter().zip(&y).all(|(dx, y)| *dx == 2.0 * y));
+        let mut inferred = vec![f32::NAN; y.len()];
+        dropout.infer(&mut cx, x, &mut inferred).unwrap();
+        assert_eq!(inferred, x);
+        y
+    };
+    let whole = pass(3, 0, rows);
+    assert_eq!(whole[40 * width..], pass(3, 40, rows - 40));
+    assert_ne!(whole, pass(4, 0, rows));
+    assert_ne!(whole[..width], whole[width..2 * width]);
+    let kept = whole.iter().filter(|y| **y != 0.0).count() as f64 / whole.len() as f64;
+    // Binomial: the deviation is 0.0026.
+    assert!((kept - 0.7).abs() < 0.012, "{kept}");
+    assert!(whole.iter().all(|y| *y == 0.0 || *y == 1.0 / (1.0 - p)));
+    for p in [-0.1, 1.0, f32::NAN] {
+        assert!(Dropout::new(Shape::flat(1), p, 0, 0).is_err());
+    }
+}
+
 const CLASSES: usize = 3;
 const SMALL: Shape = Shape { channels: 2, height: 12, width: 12 };
 
@@ -213,12 +335,17 @@ fn recipes() -> Vec<Recipe> {
     names().into_iter().chain(combined).map(|name| name.parse().unwrap()).collect()
 }
 
-const MODELS: [&str; 1] = ["lenet5"];
+fn pairs() -> impl Iterator<Item = (&'static str, Recipe)> {
+    let models = ["lenet5", "rescnn:dropout=0.1"];
+    let all = models.into_iter().flat_map(|model| recipes().into_iter().map(move |recipe| (model, recipe)));
+    // Which neurons win changes by jumps, which are no part of the gradient; that many layers never go without.
+    all.filter(|(model, recipe)| *model == "lenet5" || recipe.to_string() != "k-winners")
+}
 
 #[test]
 fn the_gradient_is_the_slope_of_the_loss_with_every_method() {
     let (x, labels) = stripes(9, SMALL, 1);
-    for (model, recipe) in MODELS.into_iter().flat_map(|m| recipes().into_iter().map(move |r| (m, r))) {
+    for (model, recipe) in pairs() {
         let mut network = match build(model, &recipe, Activation::Tanh) {
             Ok(network) => network,
             // A dense layer has one position, over which nothing can be normalized.
@@ -253,7 +380,7 @@ fn the_gradient_is_the_slope_of_the_loss_with_every_method() {
 #[test]
 fn folding_changes_no_output_with_any_method() {
     let (x, labels) = stripes(24, SMALL, 2);
-    for (model, recipe) in MODELS.into_iter().flat_map(|m| recipes().into_iter().map(move |r| (m, r))) {
+    for (model, recipe) in pairs() {
         let Ok(mut network) = build(model, &recipe, Activation::Relu) else { continue };
         network.calibrate(&x).unwrap();
         for _ in 0..3 {
@@ -273,4 +400,45 @@ fn folding_changes_no_output_with_any_method() {
         folded.visit_state(&mut |name, _| left += usize::from(name != "shared"));
         assert!(left == 0 || !recipe.parts().iter().all(affine), "{model}, {recipe}: {left} states left");
     }
+}
+
+fn train(model: &str, method: Recipe, input: Shape, epochs: usize) -> (Trainer, f64) {
+    let config =
+        Config { model: model.parse().unwrap(), method, epochs, batch_size: 16, ..Config::default() };
+    let (x, labels) = stripes(96, input, 3);
+    let x = ndarray::ArrayView2::from_shape((96, input.len()), &x).unwrap();
+    let mut trainer = Trainer::new(config, input, CLASSES, x).unwrap();
+    for _ in 0..epochs {
+        trainer.epoch(x, &labels).unwrap();
+    }
+    let (x, labels) = stripes(90, input, 4);
+    let x = ndarray::ArrayView2::from_shape((90, input.len()), &x).unwrap();
+    let result = norm_std::evaluate::evaluate(trainer.network(), x, &labels).unwrap();
+    (trainer, result.accuracy)
+}
+
+#[test]
+fn convolutional_networks_learn_with_a_method_of_every_scale() {
+    let tiny = Shape { channels: 2, height: 6, width: 6 };
+    for name in NAMES {
+        let recipe: Recipe = name.parse().unwrap();
+        for (model, input) in [("lenet5:dropout=0.1", SMALL), ("rescnn", tiny)] {
+            let (trainer, accuracy) = train(model, recipe.clone(), input, 6);
+            assert_eq!(trainer.diverged(), None, "{model}, {name}");
+            assert!(accuracy > 0.9, "{model}, {name}: {accuracy}");
+        }
+    }
+}
+
+const NAMES: [&str; 6] = ["none", "batch", "synaptic", "layer", "weight", "selu"];
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let bits = || {
+        let (mut trainer, _) = train("rescnn:dropout=0.2", "synaptic".parse().unwrap(), SMALL, 1);
+        let mut bits = Vec::new();
+        trainer.network().visit(&mut |p| bits.extend(p.value.iter().map(|w| w.to_bits())));
+        bits
+    };
+    assert_eq!(bits(), bits());
 }

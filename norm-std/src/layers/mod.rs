@@ -3,16 +3,21 @@
 mod chain;
 mod conv;
 mod dense;
+mod dropout;
+mod firing;
 mod neurons;
 mod pool;
+mod residual;
 mod stage;
 mod wiring;
 
 pub use chain::Chain;
 pub use conv::Conv2d;
 pub use dense::Dense;
+pub use dropout::Dropout;
 pub use neurons::Neurons;
 pub use pool::{AvgPool2d, MaxPool2d};
+pub use residual::Residual;
 pub use wiring::Wiring;
 
 use norm_core::When;

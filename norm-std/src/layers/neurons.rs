@@ -1,7 +1,8 @@
 use norm_core::{Site, Spec, When};
 
+use super::firing::Firing;
 use super::stage::{Owner, Stage, sized};
-use super::{Activity, Context, Layer, Param, Scratch, Wiring};
+use super::{Context, Layer, Param, Scratch, Wiring};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -23,12 +24,9 @@ pub struct Neurons {
     on_input: Vec<Stage>,
     on_weight: Vec<Stage>,
     on_drive: Vec<Stage>,
-    activation: Activation,
-    /// A method in place of the activation function.
-    on_activation: Option<Stage>,
+    firing: Firing,
     drive: Vec<f32>,
     drive_len: usize,
-    hidden: bool,
 }
 
 impl Neurons {
@@ -44,7 +42,7 @@ impl Neurons {
     ) -> Result<Self, Error> {
         let mut layer = Self::plain(wiring, activation);
         initialization.fill(&mut layer.weight, &mut layer.bias, random);
-        layer.hidden = true;
+        layer.firing.hidden = true;
         for part in recipe.parts() {
             let named = Error::method(part.info.name);
             let mut method = part.build(layer.wiring.spec())?;
@@ -61,7 +59,7 @@ impl Neurons {
                 Site::Input => layer.on_input.push(stage),
                 Site::Weight => layer.on_weight.push(stage),
                 Site::Drive => layer.on_drive.push(stage),
-                Site::Activation => layer.on_activation = Some(stage),
+                Site::Activation => layer.firing.method = Some(stage),
             }
         }
         Ok(layer)
@@ -88,11 +86,9 @@ impl Neurons {
             on_input: Vec::new(),
             on_weight: Vec::new(),
             on_drive: Vec::new(),
-            activation,
-            on_activation: None,
+            firing: Firing::new(activation),
             drive: Vec::new(),
             drive_len: 0,
-            hidden: false,
         }
     }
 
@@ -120,14 +116,14 @@ impl Neurons {
             stage.forward(cx, z)?;
             z = stage.y();
         }
-        match &mut self.on_activation {
-            None => self.activation.forward(z, y),
-            Some(stage) => {
-                stage.forward(cx, z)?;
-                y.copy_from_slice(stage.y());
-            }
-        }
-        Ok(())
+        self.firing.forward(cx, z, y)
+    }
+
+    /// For a sum with what other neurons are driven by: the neurons then pass on their drive, and what they would have
+    /// fired is for the sum to fire.
+    pub(super) fn into_summand(mut self) -> (Self, Firing) {
+        let firing = std::mem::replace(&mut self.firing, Firing::new(Activation::Identity));
+        (self, firing)
     }
 
     fn backward_through(
@@ -142,13 +138,7 @@ impl Neurons {
         let mut a = std::mem::take(&mut cx.scratch.a);
         let (mut grad, mut free) = (dy, sized(&mut a, self.drive_len));
         let z = input_of(&self.on_drive, self.on_drive.len(), drive);
-        match &mut self.on_activation {
-            None => self.activation.backward(z, y, grad),
-            Some(stage) => {
-                stage.backward(cx, z, grad, free)?;
-                std::mem::swap(&mut grad, &mut free);
-            }
-        }
+        self.firing.backward(cx, z, y, grad, free)?;
         for i in (0..self.on_drive.len()).rev() {
             let (before, rest) = self.on_drive.split_at_mut(i);
             let Some(stage) = rest.first_mut() else { continue };
@@ -204,20 +194,47 @@ impl Neurons {
         let drive = sized(drive, y.len());
         self.wiring.forward(x_hat, (weight, &self.bias), drive, work);
         let z = chain(&self.on_drive, cx, drive, [a, b])?;
-        match &self.on_activation {
-            None => self.activation.forward(z, y),
-            Some(stage) => stage.infer(cx, z, y)?,
-        }
-        Ok(())
+        self.firing.infer(cx, z, y)
     }
 
-    /// Shows what hidden neurons fired.
-    fn show(&self, cx: &mut Context<'_>, y: &[f32]) {
-        if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {
-            probe(Activity { shape: self.wiring.output(), rows: y });
+    /// The same neurons for inference, as [`Layer::fold`].
+    pub(super) fn folded(&self, shared: &[Boxed<f32>]) -> Result<Self, Error> {
+        let (mut weight, mut bias, mut wiring) =
+            (self.weight.clone(), self.bias.clone(), self.wiring.clone());
+        let mut fold = |stage: &Stage| stage.fold(shared, &mut weight, &mut bias);
+        let rest = |stages: &[Stage]| stages.iter().map(Stage::copy).collect::<Vec<_>>();
+        let (mut on_input, mut on_weight, mut on_drive) =
+            (&self.on_input[..], &self.on_weight[..], &self.on_drive[..]);
+        // The order of `norm_core::Fold`: weights, then inputs from the synapses outwards, then the drive. What stands
+        // behind a method that cannot be folded stays, too.
+        while let [first, others @ ..] = on_weight
+            && fold(first)?
+        {
+            on_weight = others;
         }
+        if on_weight.is_empty() {
+            while let [others @ .., last] = on_input
+                && fold(last)?
+            {
+                wiring.fold(last, shared)?;
+                on_input = others;
+            }
+            while let [first, others @ ..] = on_drive
+                && fold(first)?
+            {
+                on_drive = others;
+            }
+        }
+        Ok(Self {
+            weight,
+            bias,
+            on_input: rest(on_input),
+            on_weight: rest(on_weight),
+            on_drive: rest(on_drive),
+            firing: self.firing.copy(),
+            ..Self::plain(wiring, Activation::Identity)
+        })
     }
-
     fn settle_one(&mut self, i: usize, when: When) -> Result<(), Error> {
         let Some(method) = self.on_weight.get_mut(i).and_then(Stage::own_mut) else { return Ok(()) };
         let name = method.info().name;
@@ -277,7 +294,7 @@ impl Layer for Neurons {
     }
 
     fn hidden(&self) -> usize {
-        usize::from(self.hidden)
+        usize::from(self.firing.hidden)
     }
 
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
@@ -301,7 +318,7 @@ impl Layer for Neurons {
         let done = self.infer_through(cx, x, y, &mut memory);
         *cx.scratch = memory;
         done?;
-        self.show(cx, y);
+        self.firing.show(cx, self.output(), y);
         Ok(())
     }
 
@@ -312,18 +329,14 @@ impl Layer for Neurons {
         for stage in self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive) {
             stage.visit(f);
         }
-        if let Some(stage) = &mut self.on_activation {
-            stage.visit(f);
-        }
+        self.firing.visit(f);
     }
 
     fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
         for stage in self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive) {
             stage.visit_state(f);
         }
-        if let Some(stage) = &mut self.on_activation {
-            stage.visit_state(f);
-        }
+        self.firing.visit_state(f);
     }
 
     fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
@@ -347,10 +360,10 @@ impl Layer for Neurons {
                 follow(stage, x, None, y, 0.0)?;
             }
         }
+        self.firing.observe(input_of(&self.on_drive, self.on_drive.len(), drive), y)?;
         // What happens to the drive after the weights stops a common change of gain, or is not known to pass it on.
-        let passes =
-            self.on_drive.is_empty() && self.on_activation.is_none() && self.activation.is_homogeneous();
-        self.show(cx, y);
+        let passes = self.on_drive.is_empty() && self.firing.is_homogeneous();
+        self.firing.show(cx, self.output(), y);
         Ok(if passes { own_change } else { 0.0 })
     }
 
@@ -380,6 +393,9 @@ impl Layer for Neurons {
                 stage.with_observe(z, None, y, |observe, seen| observe.calibrate(seen))?;
             }
         }
+        self.fire(cx, y)?;
+        self.firing
+            .calibrate(input_of(&self.on_drive, self.on_drive.len(), &self.drive[..self.drive_len]), y)?;
         for stage in &mut self.on_weight {
             let Some(method) = stage.own_mut() else { continue };
             let name = method.info().name;
@@ -390,7 +406,7 @@ impl Layer for Neurons {
         }
         self.excite(cx, x)?;
         self.fire(cx, y)?;
-        self.show(cx, y);
+        self.firing.show(cx, self.output(), y);
         Ok(())
     }
 
@@ -399,41 +415,6 @@ impl Layer for Neurons {
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {
-        let (mut weight, mut bias, mut wiring) =
-            (self.weight.clone(), self.bias.clone(), self.wiring.clone());
-        let mut fold = |stage: &Stage| stage.fold(shared, &mut weight, &mut bias);
-        let rest = |stages: &[Stage]| stages.iter().map(Stage::copy).collect::<Vec<_>>();
-        let (mut on_input, mut on_weight, mut on_drive) =
-            (&self.on_input[..], &self.on_weight[..], &self.on_drive[..]);
-        // The order of `norm_core::Fold`: weights, then inputs from the synapses outwards, then the drive. What stands
-        // behind a method that cannot be folded stays, too.
-        while let [first, others @ ..] = on_weight
-            && fold(first)?
-        {
-            on_weight = others;
-        }
-        if on_weight.is_empty() {
-            while let [others @ .., last] = on_input
-                && fold(last)?
-            {
-                wiring.fold(last, shared)?;
-                on_input = others;
-            }
-            while let [first, others @ ..] = on_drive
-                && fold(first)?
-            {
-                on_drive = others;
-            }
-        }
-        Ok(Box::new(Self {
-            weight,
-            bias,
-            on_input: rest(on_input),
-            on_weight: rest(on_weight),
-            on_drive: rest(on_drive),
-            on_activation: self.on_activation.as_ref().map(Stage::copy),
-            hidden: self.hidden,
-            ..Self::plain(wiring, self.activation)
-        }))
+        Ok(Box::new(self.folded(shared)?))
     }
 }

@@ -18,12 +18,18 @@ use step::{Conv, Step};
 /// | `mlp:256-128` | a multi-layer perceptron with these hidden sizes; `mlp:8x64` has 8 hidden layers of 64 |
 /// | `lenet5` | convolution to 6 channels by 5x5, max pooling by 2, convolution to 16 channels by 5x5, max pooling by 2, dense 120 and 84; images from 12x12; those smaller than 32x32, for which LeCun et al. (1998) made it, are padded by 2 |
 ///
+/// | `rescnn` | a residual network of 11 layers after He et al. (2016): convolution to 16 channels by 3x3; residual blocks of two convolutions by 3x3, two of 16 channels, two of 32 and one of 64, the first of 32 and of 64 at half the size and with a projection by 1x1 past them; the mean of each channel. On 3x32x32 and 10 classes 100,842 parameters, 101,706 with batch norm; images from 4x4 |
+///
+/// Any of them takes `:dropout=P`, as in `mlp:256-128:dropout=0.2`: dropout behind each hidden dense layer, in `rescnn` before the
+/// readout.
+///
 /// The hidden neurons of each (channels, in convolutions) have the methods of the recipe and the activation function;
 /// a dense layer that reads out the classes follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Model {
     architecture: Architecture,
+    dropout: f32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +37,7 @@ enum Architecture {
     /// Dense layers of these sizes.
     Mlp(Vec<usize>),
     Lenet5,
+    Rescnn,
 }
 
 /// What is needed to build a network beside its model.
@@ -53,7 +60,7 @@ pub struct Plan<'a> {
 impl Model {
     /// A multi-layer perceptron with these hidden sizes.
     pub fn mlp(hidden: &[usize]) -> Self {
-        Self { architecture: Architecture::Mlp(hidden.to_vec()) }
+        Self { architecture: Architecture::Mlp(hidden.to_vec()), dropout: 0.0 }
     }
 
     /// A network of this architecture, its weights drawn by the plan's seed.
@@ -66,10 +73,16 @@ impl Model {
     }
 
     fn steps(&self, input: Shape) -> Result<Vec<Step>, Error> {
-        match &self.architecture {
-            Architecture::Mlp(hidden) => Ok(hidden.iter().map(|&size| Step::Dense(size)).collect()),
-            Architecture::Lenet5 => lenet5(input),
-        }
+        let steps = match &self.architecture {
+            Architecture::Mlp(hidden) => hidden.iter().map(|&size| Step::Dense(size)).collect(),
+            Architecture::Lenet5 => lenet5(input)?,
+            Architecture::Rescnn => rescnn(input)?,
+        };
+        let dropout = |step| match step {
+            Step::Dense(_) | Step::GlobalAvgPool if self.dropout > 0.0 => Some(Step::Dropout(self.dropout)),
+            _ => None,
+        };
+        Ok(steps.into_iter().flat_map(|step| [Some(step), dropout(step)]).flatten().collect())
     }
 }
 
@@ -90,6 +103,23 @@ fn lenet5(input: Shape) -> Result<Vec<Step>, Error> {
     ])
 }
 
+fn rescnn(input: Shape) -> Result<Vec<Step>, Error> {
+    if input.height < 4 || input.width < 4 {
+        let problem = "it takes images of at least 4x4; mlp takes any input".to_owned();
+        return Err(Error::Misfit { layer: "rescnn".to_owned(), input, problem });
+    }
+    let block = |channels, stride| Step::Residual { channels, stride };
+    Ok(vec![
+        Step::Conv(Conv::of_3x3(16, 1)),
+        block(16, 1),
+        block(16, 1),
+        block(32, 2),
+        block(32, 1),
+        block(64, 2),
+        Step::GlobalAvgPool,
+    ])
+}
+
 impl FromStr for Model {
     type Err = Error;
 
@@ -99,14 +129,20 @@ impl FromStr for Model {
             text: text.to_owned(),
             problem: problem.to_owned(),
         };
-        let architecture = match text.split_once(':').unwrap_or((text, "")) {
+        let (named, dropout) = text.split_once(":dropout=").unwrap_or((text, "0"));
+        let dropout = match dropout.parse() {
+            Ok(p) if (0.0..1.0).contains(&p) => p,
+            _ => return Err(bad("dropout is a probability from 0 to below 1, as in lenet5:dropout=0.2")),
+        };
+        let architecture = match named.split_once(':').unwrap_or((named, "")) {
             ("mlp", sizes) => Architecture::Mlp(sizes_of(sizes).ok_or_else(|| {
                 bad("hidden sizes are whole numbers from 1 to 1000000, as in mlp:256-128 or mlp:8x64")
             })?),
             ("lenet5", "") => Architecture::Lenet5,
-            _ => return Err(bad("the models are mlp:SIZES (such as mlp:256-128) and lenet5")),
+            ("rescnn", "") => Architecture::Rescnn,
+            _ => return Err(bad("the models are mlp:SIZES (such as mlp:256-128), lenet5 and rescnn")),
         };
-        Ok(Self { architecture })
+        Ok(Self { architecture, dropout })
     }
 }
 
@@ -142,7 +178,8 @@ impl From<Model> for String {
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.architecture {
-            Architecture::Lenet5 => f.write_str("lenet5"),
+            Architecture::Lenet5 => f.write_str("lenet5")?,
+            Architecture::Rescnn => f.write_str("rescnn")?,
             Architecture::Mlp(hidden) => {
                 f.write_str("mlp:")?;
                 for (i, same) in hidden.chunk_by(|a, b| a == b).enumerate() {
@@ -154,8 +191,11 @@ impl fmt::Display for Model {
                         [] => {}
                     }
                 }
-                Ok(())
             }
+        }
+        match self.dropout {
+            0.0 => Ok(()),
+            p => write!(f, ":dropout={p}"),
         }
     }
 }
@@ -172,12 +212,23 @@ mod tests {
             ("mlp:2x64-10", "mlp:64-64-10"),
             ("mlp:64-64-64", "mlp:3x64"),
             ("lenet5", "lenet5"),
+            ("rescnn:dropout=0", "rescnn"),
+            ("mlp:4-2:dropout=0.25", "mlp:4-2:dropout=0.25"),
         ] {
             assert_eq!(text.parse::<Model>().unwrap().to_string(), again);
         }
-        for bad in
-            ["mlp", "mlp:", "mlp:0", "mlp:x64", "mlp:12-", "lenet", "lenet5:6", "mlp:99999999999999999999"]
-        {
+        for bad in [
+            "mlp",
+            "mlp:",
+            "mlp:0",
+            "mlp:x64",
+            "mlp:12-",
+            "lenet",
+            "lenet5:6",
+            "rescnn:dropout=1",
+            "mlp:4:dropout=x",
+            "mlp:99999999999999999999",
+        ] {
             assert!(bad.parse::<Model>().is_err(), "{bad}");
         }
     }
@@ -206,6 +257,10 @@ mod tests {
             62_006 + 2 * (6 * 784 + 16 * 100 + 120 + 84)
         );
         assert!(parameters("lenet5", image(3, 12), "none").is_ok());
+        assert_eq!(parameters("rescnn", image(3, 32), "none").unwrap(), 100_842);
+        assert_eq!(parameters("rescnn", image(3, 32), "batch").unwrap(), 101_706);
+        assert!(parameters("rescnn", image(1, 4), "none").is_ok());
+        assert!(parameters("rescnn", image(1, 3), "none").unwrap_err().to_string().contains("4x4"));
         for input in [image(3, 11), Shape::flat(128), Shape { channels: 1, height: 11, width: 40 }] {
             let refused = parameters("lenet5", input, "none").unwrap_err().to_string();
             assert!(refused.contains(&input.to_string()) && refused.contains("12x12"), "{refused}");

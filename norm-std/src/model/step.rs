@@ -2,10 +2,10 @@ use norm_core::{Scale, Site, Spec};
 
 use super::Plan;
 use crate::kernels::Geometry;
-use crate::layers::{Conv2d, Dense, Layer, MaxPool2d, Neurons, Wiring};
+use crate::layers::{AvgPool2d, Conv2d, Dense, Dropout, Layer, MaxPool2d, Neurons, Residual, Wiring};
 use crate::methods::Boxed;
 use crate::random::Random;
-use crate::{Error, Initialization, Network, Scheme, Shape};
+use crate::{Error, Initialization, Network, Part, Scheme, Shape};
 
 /// A step of an architecture, before it is known what arrives there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +16,12 @@ pub(super) enum Step {
     Conv(Conv),
     /// The largest value of square windows, side by side.
     MaxPool(usize),
+    /// The mean of each channel.
+    GlobalAvgPool,
+    /// A block of two convolutions by 3x3, the first with this stride; a projection by 1x1 where shapes change.
+    Residual { channels: usize, stride: usize },
+    /// Values silenced in training with this probability.
+    Dropout(f32),
 }
 
 /// A convolution by square kernels.
@@ -29,6 +35,11 @@ pub(super) struct Conv {
 }
 
 impl Conv {
+    /// By 3x3, padded so that with stride 1 the image keeps its size.
+    pub(super) const fn of_3x3(channels: usize, stride: usize) -> Self {
+        Self { channels, kernel: 3, stride, padding: [1, 1] }
+    }
+
     fn wiring(self, input: Shape) -> Result<Wiring, Error> {
         let Self { channels, kernel, stride, padding } = self;
         Ok(Conv2d::new(Geometry::new(input, [kernel; 2], [stride; 2], padding)?, channels)?.into())
@@ -36,32 +47,40 @@ impl Conv {
 }
 
 impl Step {
-    /// What it makes of `input`, and how many hidden neurons (at all positions) it has.
-    fn output(self, input: Shape) -> Result<(Shape, usize), Error> {
+    /// What it makes of `input`, how many hidden neurons (at all positions) it has, and how many layers of them, one
+    /// behind another.
+    fn output(self, input: Shape) -> Result<(Shape, usize, usize), Error> {
         Ok(match self {
-            Step::Dense(neurons) => (Shape::flat(neurons), neurons),
+            Step::Dense(neurons) => (Shape::flat(neurons), neurons, 1),
             Step::Conv(conv) => {
                 let output = conv.wiring(input)?.output();
-                (output, output.len())
+                (output, output.len(), 1)
             }
-            Step::MaxPool(size) => (MaxPool2d::new(input, [size; 2], [size; 2])?.output(), 0),
+            Step::MaxPool(size) => (MaxPool2d::new(input, [size; 2], [size; 2])?.output(), 0, 0),
+            Step::GlobalAvgPool => (Shape::flat(input.channels), 0, 0),
+            Step::Residual { channels, stride } => {
+                let output = Conv::of_3x3(channels, stride).wiring(input)?.output();
+                (output, 2 * output.len(), 2)
+            }
+            Step::Dropout(_) => (input, 0, 0),
         })
     }
 }
 
 /// A network of these steps, then the classes.
 pub(super) fn build(steps: &[Step], plan: &Plan<'_>) -> Result<Network, Error> {
-    let (mut shape, mut hidden) = (plan.input, 0);
+    let (mut shape, mut hidden, mut depth) = (plan.input, 0, 0);
     for step in steps {
-        let (output, neurons) = step.output(shape)?;
-        (shape, hidden) = (output, hidden + neurons);
+        let (output, neurons, layers) = step.output(shape)?;
+        (shape, hidden, depth) = (output, hidden + neurons, depth + layers);
     }
     let scheme = plan.recipe.init().map(|init| Initialization::from(Scheme::from(init)));
     let mut maker = Maker {
         plan,
         initialization: plan.initialization.or(scheme).unwrap_or_default(),
-        shared: shared(plan, hidden)?,
+        shared: shared(plan, hidden, depth)?,
         drawn: 0,
+        dropouts: 0,
     };
     let (mut shape, mut layers) = (plan.input, Vec::new());
     for step in steps {
@@ -74,9 +93,15 @@ pub(super) fn build(steps: &[Step], plan: &Plan<'_>) -> Result<Network, Error> {
 }
 
 /// The methods of which all layers share one: those of network scale that map the drive.
-fn shared(plan: &Plan<'_>, hidden: usize) -> Result<Vec<Boxed<f32>>, Error> {
+fn shared(plan: &Plan<'_>, hidden: usize, depth: usize) -> Result<Vec<Boxed<f32>>, Error> {
     let parts = plan.recipe.parts().iter().filter(|part| part.info.scale == Scale::Network);
-    let built = parts.map(|part| part.build(Spec::dense(hidden, 1))).collect::<Result<Vec<_>, _>>()?;
+    // What only the whole network knows; an option that was given counts more.
+    let known = [("neurons", hidden), ("depth", depth.max(1))].map(|(key, n)| (key.to_owned(), n as f64));
+    let build = |part: &Part| {
+        let options = known.iter().filter(|(key, _)| part.takes(key)).chain(&part.options).cloned().collect();
+        Part { info: part.info, options }.build(Spec::dense(hidden, 1))
+    };
+    let built = parts.map(build).collect::<Result<Vec<_>, _>>()?;
     Ok(built.into_iter().filter(|method| method.site() == Site::Drive).collect())
 }
 
@@ -86,6 +111,7 @@ struct Maker<'a> {
     shared: Vec<Boxed<f32>>,
     /// Layers whose weights were drawn.
     drawn: u64,
+    dropouts: u32,
 }
 
 impl Maker<'_> {
@@ -106,7 +132,26 @@ impl Maker<'_> {
             Step::Dense(neurons) => Box::new(self.neurons(Dense { inputs: input.len(), neurons })?),
             Step::Conv(conv) => Box::new(self.neurons(conv.wiring(input)?)?),
             Step::MaxPool(size) => Box::new(MaxPool2d::new(input, [size; 2], [size; 2])?),
+            Step::GlobalAvgPool => Box::new(AvgPool2d::global(input)?),
+            Step::Residual { channels, stride } => Box::new(self.residual(input, channels, stride)?),
+            Step::Dropout(probability) => {
+                self.dropouts += 1;
+                Box::new(Dropout::new(input, probability, self.plan.seed, self.dropouts - 1)?)
+            }
         })
+    }
+
+    fn residual(&mut self, input: Shape, channels: usize, stride: usize) -> Result<Residual, Error> {
+        let first = self.neurons(Conv::of_3x3(channels, stride).wiring(input)?)?;
+        let last = self.neurons(Conv::of_3x3(channels, 1).wiring(first.output())?)?;
+        let projection = match last.output() == input {
+            true => None,
+            false => {
+                let conv = Conv { channels, kernel: 1, stride, padding: [0, 0] };
+                Some(self.neurons(conv.wiring(input)?)?)
+            }
+        };
+        Residual::new(input, vec![Box::new(first)], last, projection)
     }
 
     fn readout(&mut self, input: Shape) -> Box<dyn Layer> {
