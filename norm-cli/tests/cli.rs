@@ -287,6 +287,9 @@ mod apply {
     fn help_names_every_method() {
         let help = norm(&["apply", "--help"]).stdout;
         assert!(help.contains("Examples:"));
+        let examples = help.lines().skip_while(|line| !line.starts_with("Axes"));
+        assert!(examples.clone().count() > 15 && examples.clone().all(|line| line.chars().count() < 100));
+        assert!(help.contains("running-mean and --running-var it is"), "a line was broken: {help}");
         let hint = norm(&["apply", "bach", "--input", "x", "--output", "y"]).stderr;
         let names = hint.lines().last().unwrap().trim_start_matches("hint: methods to apply: ").split(", ");
         assert!(names.clone().count() >= 10);
@@ -430,6 +433,10 @@ mod apply {
         ] {
             desk.refuses(&format!("apply layer --input {name}.npy --output y.npy"), 1, &format!("error: {words}"));
         }
+        let bytes = String::from_utf8_lossy(&whole[10..128]).replace("'<f4'", "'<c8'");
+        put("complex.npy", &[&whole[..10], bytes.as_bytes(), &whole[128..]].concat());
+        let words = "error: complex.npy holds what is no plain number, but float32 or float64 is needed\nhint: save an array of numbers of one type";
+        desk.refuses("apply layer --input complex.npy --output y.npy", 1, words);
         for name in ["negative", "deep"] {
             let run = desk.norm(&format!("apply layer --input {name}.npy --output y.npy"));
             assert_eq!(run.status, 1);
@@ -474,7 +481,7 @@ mod apply {
             ),
             (
                 "layer --weight wide.npy",
-                "wide.npy (--weight) holds float64, but x.npy holds float32\nhint: convert one: numpy.save(\"wide.npy\", numpy.load(\"wide.npy\").astype(\"float32\"))".to_owned(),
+                "wide.npy (--weight) holds float64, but x.npy holds float32\nhint: convert it in Python: numpy.save(\"wide.npy\", numpy.load(\"wide.npy\").astype(\"float32\"))".to_owned(),
             ),
             ("layer --weight gone.npy", "cannot read gone.npy: no such file or directory".to_owned()),
         ] {

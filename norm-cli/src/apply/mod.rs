@@ -28,15 +28,16 @@ Axes, as in PyTorch (a single axis is one row):
   batch, group, instance     [rows, channels, ...]; --weight and --bias: one value per channel
   divisive                   [rows, channels, ...]; the pool is all channels at one position
   k-winners                  all axes but the first
-  weight, weight-std         [neurons, ...]; --weight: one length g per neuron (default 1 for weight)
+  weight, weight-std         [neurons, ...]; --weight: the length g of each neuron's weights
   selu                       any
 
-Without --weight and --bias, weights are 1 and biases 0. batch is the training form; with --running-mean
-and --running-var it is the inference form. NaN and infinities go through.
+Without --weight and --bias, weights are 1 and biases 0 (weight-std: see its option gain). batch
+is the training form; with --running-mean and --running-var it is the inference form. NaN and
+infinities go through.
 
 Examples:
   norm apply layer --input x.npy --output y.npy
-  norm apply group --groups 8 --input x.npy --weight g.npy --bias b.npy --output y.npy --engine core
+  norm apply group --groups 8 --input x.npy --weight g.npy --output y.npy --engine core
   norm apply k-winners --k 5 --input x.npy --output y.npy --json
   norm apply divisive --option exponent=2 --option sigma=0.5 --input x.npy --output y.npy
   norm apply batch --input x.npy --output y.npy --grad-output dy.npy --grad-input dx.npy")]
@@ -332,9 +333,7 @@ fn beside(flag: &str, path: Option<&Path>, input: &File) -> Result<Option<File>,
     if file.dtype != input.dtype {
         let (name, dtype) = (file.name(), input.dtype);
         let message = format!("{name} ({flag}) holds {}, but {} holds {dtype}", file.dtype, input.name());
-        let path = path.display().to_string();
-        let hint = format!("convert one: numpy.save({path:?}, numpy.load({path:?}).astype(\"{dtype}\"))");
-        return Err(Error::failure(message).hint(hint));
+        return Err(Error::failure(message).hint(npy::convert(path, dtype)));
     }
     Ok(Some(file))
 }

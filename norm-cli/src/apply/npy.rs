@@ -90,11 +90,13 @@ impl File {
             Some("<f4" | ">f4") => (Dtype::Float32, 4),
             Some("<f8" | ">f8") => (Dtype::Float64, 8),
             other => {
-                let holds = other.map_or_else(|| "a structure".to_owned(), type_name);
+                let number = other.and_then(type_name);
+                let holds = number.clone().unwrap_or_else(|| "what is no plain number".to_owned());
                 let message = format!("{name} holds {holds}, but float32 or float64 is needed");
-                let hint = format!(
-                    "convert it in Python: numpy.save({name:?}, numpy.load({name:?}).astype(\"float32\"))"
-                );
+                let hint = match number {
+                    Some(_) => convert(path, Dtype::Float32),
+                    None => "save an array of numbers of one type".to_owned(),
+                };
                 return Err(Error::failure(message).hint(hint));
             }
         };
@@ -146,21 +148,26 @@ fn header_len(bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// NumPy's name for the type of an array that is not ours.
-fn type_name(descriptor: &str) -> String {
+/// NumPy's name for a type of number that is not ours.
+fn type_name(descriptor: &str) -> Option<String> {
     let text = descriptor.trim_start_matches(['<', '>', '=', '|']);
-    let kind = match text.chars().next() {
-        Some('b') => return "bool".to_owned(),
-        Some('i') => "int",
-        Some('u') => "uint",
-        Some('f') => "float",
-        Some('c') => "complex",
-        _ => return format!("values of type {descriptor:?}"),
+    let (kind, bytes) = text.split_at_checked(1)?;
+    let kind = match kind {
+        "b" => return Some("bool".to_owned()),
+        "i" => "int",
+        "u" => "uint",
+        "f" => "float",
+        // Not a number that `astype` can turn into a real one.
+        _ => return None,
     };
-    match text[1..].parse::<u32>() {
-        Ok(bytes) if bytes <= 32 => format!("{kind}{}", bytes * 8),
-        _ => format!("values of type {descriptor:?}"),
-    }
+    let bytes = bytes.parse::<u32>().ok().filter(|&bytes| bytes <= 32)?;
+    Some(format!("{kind}{}", bytes * 8))
+}
+
+/// How to turn a file into one of that type.
+pub(crate) fn convert(path: &Path, dtype: Dtype) -> String {
+    let path = path.display().to_string();
+    format!("convert it in Python: numpy.save({path:?}, numpy.load({path:?}).astype(\"{dtype}\"))")
 }
 
 fn one_line(text: &str) -> String {
