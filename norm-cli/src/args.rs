@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, methods};
+use crate::{apply, methods, run};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 /// The verbs, each in a file of its own.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    // Boxed: they have many flags.
+    Run(Box<run::Args>),
     Apply(Box<apply::Args>),
     Methods(methods::Args),
 }

@@ -5,6 +5,8 @@ mod args;
 mod error;
 mod methods;
 mod output;
+mod run;
+mod run_table;
 mod terminal;
 
 use std::process::ExitCode;
@@ -14,6 +16,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => run::run(*args),
         Command::Apply(args) => apply::run(&args),
         Command::Methods(args) => methods::run(args),
     };

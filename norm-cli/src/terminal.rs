@@ -24,7 +24,6 @@ pub(crate) fn width() -> Option<usize> {
 }
 
 /// A bar with the time left, on standard error; hidden if that is no terminal or if it is to be quiet.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the verbs with long work"))]
 pub(crate) fn progress(steps: u64, quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -24,9 +24,9 @@ pub struct Initialization {
 /// A distribution of initial weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// PyTorch's default: weights and biases uniform within `±1 / sqrt(inputs)`.
+    /// Of PyTorch's layers: weights and biases uniform within `±1 / sqrt(inputs)`.
     Torch,
-    /// Normal, variance `2 / inputs`, biases 0 (He 2015).
+    /// Normal, variance `2 / inputs`, biases 0 (He 2015): the default, made for rectified neurons.
     Kaiming,
     /// Normal, variance `1 / inputs`, biases 0 (LeCun 1998).
     Lecun,
@@ -46,7 +46,7 @@ const NAMES: [(&str, Scheme); 5] = [
 
 impl Default for Initialization {
     fn default() -> Self {
-        Scheme::Torch.into()
+        Scheme::Kaiming.into()
     }
 }
 

@@ -4,6 +4,7 @@
 //! these ([`train`]) and measures what the methods do.
 
 pub mod apply;
+pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod kernels;

@@ -6,6 +6,9 @@ use crate::layers::{Activity, Chain, Context, Layer, Param, Scratch};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
+/// Steps by which methods that all layers share are calibrated.
+const SHARED_CALIBRATIONS: usize = 20;
+
 /// Layers one after another. Buffers grow to the largest batch seen and are then reused.
 pub struct Network {
     input: Shape,
@@ -78,29 +81,40 @@ impl Network {
         }
     }
 
-    /// The training form; returns the outputs (logits), `rows × classes`.
-    pub fn forward(&mut self, x: &[f32]) -> Result<&[f32], Error> {
+    /// Passes the batch through the chain, and keeps the hidden activity if there are methods that all layers share.
+    fn pass(
+        &mut self,
+        x: &[f32],
+        f: impl FnOnce(&mut Chain, &mut Context<'_>, &mut [f32]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.outputs = self.rows_of("the batch", x)? * self.classes();
         self.logits.resize(self.logits.len().max(self.outputs), 0.0);
-        let logits = &mut self.logits[..self.outputs];
-        let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
-        self.chain.forward(&mut cx, x, logits)?;
-        Ok(logits)
-    }
-
-    /// Sets the slow state of every layer, in order of depth, from rows seen before training.
-    pub fn calibrate(&mut self, x: &[f32]) -> Result<(), Error> {
-        self.outputs = self.rows_of("the batch", x)? * self.classes();
-        self.logits.resize(self.logits.len().max(self.outputs), 0.0);
-        let logits = &mut self.logits[..self.outputs];
         self.activity.clear();
         let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);
         let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
         if !self.shared.is_empty() {
             cx.probe = Some(&mut gather);
         }
-        self.chain.calibrate(&mut cx, x, logits)?;
-        self.follow_activity(x, |observe, seen| observe.calibrate(seen))
+        f(&mut self.chain, &mut cx, &mut self.logits[..self.outputs])
+    }
+
+    /// The training form; returns the outputs (logits), `rows × classes`.
+    pub fn forward(&mut self, x: &[f32]) -> Result<&[f32], Error> {
+        self.pass(x, |chain, cx, y| chain.forward(cx, x, y))?;
+        Ok(&self.logits[..self.outputs])
+    }
+
+    /// Sets the slow state of every layer, in order of depth, from rows seen before training.
+    pub fn calibrate(&mut self, x: &[f32]) -> Result<(), Error> {
+        self.pass(x, |chain, cx, y| chain.calibrate(cx, x, y))?;
+        if !self.shared.is_empty() {
+            // What all layers share acts on each of them: the response is not that of one layer, and is approached.
+            for _ in 0..SHARED_CALIBRATIONS {
+                self.forward(x)?;
+                self.follow_activity(x, |observe, seen| observe.calibrate(seen))?;
+            }
+        }
+        Ok(())
     }
 
     /// Gradients of all parameters, from that of the loss by the outputs of the last [`forward`](Self::forward)
@@ -119,12 +133,7 @@ impl Network {
 
     /// Lets all slow state follow the last [`forward`](Self::forward) on the same rows.
     pub fn observe(&mut self, x: &[f32]) -> Result<(), Error> {
-        self.activity.clear();
-        let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);
         let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
-        if !self.shared.is_empty() {
-            cx.probe = Some(&mut gather);
-        }
         self.chain.observe(&mut cx, x, &self.logits[..self.outputs], 0.0)?;
         self.follow_activity(x, |observe, seen| observe.observe(seen).map(|_| ()))
     }

@@ -16,14 +16,17 @@ use crate::{Error, methods};
 /// method = name (":" option ("=" number)?)*      synaptic:tau=200:center=0, group:groups=8, synaptic:in-place
 /// ```
 ///
-/// Two names stand for more than one method of norm-core:
+/// Every method takes two options more:
 ///
-/// - `synaptic`: presynaptic centering, then synaptic scaling (`center=0` leaves the centering out), with plasticity
-///   bounded (`bound`, below) at 0.2;
-/// - `calibration`: the same set once before training and frozen then, without a bound: the control for `synaptic`.
+/// - `bound=B`: in each step, the gradient of a neuron's weights is limited to the fraction B of their norm (Brock et al.
+///   2021); 0 for no bound;
+/// - `center=1`: presynaptic centering goes before it.
 ///
-/// Every method takes `bound=B`: in each step, the gradient of a neuron's weights is limited to the fraction B of their
-/// norm (Brock et al. 2021); 0 for no bound.
+/// Three names stand for more than one method of norm-core, as they train best:
+///
+/// - `synaptic`: synaptic scaling with `center=1` and `bound=0.2`;
+/// - `calibration`: the same set once before training and frozen then, without a bound: the control for `synaptic`;
+/// - `triesch`: Triesch's intrinsic plasticity with `center=1` and `bound=0.2`.
 ///
 /// ```
 /// use norm_std::Recipe;
@@ -51,12 +54,17 @@ pub struct Part {
 }
 
 impl Part {
-    /// The method, made for a layer.
+    /// The method, made for a layer, with its options.
     pub fn build(&self, spec: Spec<'_>) -> Result<Boxed<f32>, Error> {
+        let option = |key: &str| self.option(key);
+        self.build_with(Spec { option: &option, ..spec })
+    }
+
+    /// The method, made for a layer, with the options of the `spec`.
+    pub(crate) fn build_with(&self, spec: Spec<'_>) -> Result<Boxed<f32>, Error> {
         let name = self.info.name;
         let entry = methods::find(name).ok_or_else(|| unknown_method(name))?;
-        let option = |key: &str| self.option(key);
-        entry.build(Spec { option: &option, ..spec }).map_err(Error::method(name))
+        entry.build(spec).map_err(Error::method(name))
     }
 
     /// Whether the method has an option of that name.
@@ -105,36 +113,31 @@ impl Recipe {
         let mut words = text.split(':');
         let name = words.next().unwrap_or_default();
         let options = words.map(|word| option(text, word)).collect::<Result<Vec<_>, _>>()?;
-        let mut left = Vec::new();
-        let (mut center, mut bound) = (true, None);
+        let preset = PRESETS.iter().find(|preset| preset.name == name);
+        let (mut center, mut bound) = (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound));
+        let mut left: Vec<(String, f64)> = Vec::new();
+        left.extend(preset.iter().filter(|p| p.frozen).map(|_| ("frozen".to_owned(), 1.0)));
         for (key, value) in options {
             match key.as_str() {
                 "bound" if value >= 0.0 && value.is_finite() => bound = Some(value as f32),
                 "bound" => {
                     return Err(Error::Setting { name: "bound", value, range: "finite and at least 0" });
                 }
-                "center" if matches!(name, "synaptic" | "calibration") => center = value != 0.0,
+                "center" if name != "none" => center = value != 0.0,
                 _ => left.push((key, value)),
             }
         }
-        match name {
-            "none" if left.is_empty() => {}
-            "none" => return Err(unknown_option("none", &left, &[])),
-            "synaptic" | "calibration" => {
-                if name == "calibration" {
-                    left.push(("frozen".to_owned(), 1.0));
-                } else {
-                    bound = bound.or(Some(SYNAPTIC_BOUND));
-                }
-                if center {
-                    let shared = ["tau", "frozen"];
-                    let own =
-                        left.iter().filter(|(key, _)| shared.contains(&key.as_str())).cloned().collect();
-                    self.push("centering", own)?;
-                }
-                self.push("synaptic", left)?;
+        if name == "none" {
+            if !left.is_empty() {
+                return Err(unknown_option(name, &left, &[]));
             }
-            _ => self.push(name, left)?,
+        } else {
+            if center {
+                let shared = ["tau", "frozen"];
+                let own = left.iter().filter(|(key, _)| shared.contains(&key.as_str())).cloned().collect();
+                self.push("centering", own)?;
+            }
+            self.push(preset.map_or(name, |preset| preset.method), left)?;
         }
         if let Some(bound) = bound {
             self.bound = bound;
@@ -154,9 +157,22 @@ impl Recipe {
     }
 }
 
-/// The bound that synaptic scaling trains with unless told otherwise: at rates where it is at its best, steps
-/// larger than the weights undo what scaling holds.
-const SYNAPTIC_BOUND: f32 = 0.2;
+/// A method that does not stand alone, as it trains best.
+struct Preset {
+    name: &'static str,
+    method: &'static str,
+    center: bool,
+    frozen: bool,
+    bound: Option<f32>,
+}
+
+/// Chosen on validation rows. At the rates where scaling and Triesch's form are at their best, steps larger than the
+/// weights would undo what they hold.
+const PRESETS: [Preset; 3] = [
+    Preset { name: "synaptic", method: "synaptic", center: true, frozen: false, bound: Some(0.2) },
+    Preset { name: "calibration", method: "synaptic", center: true, frozen: true, bound: None },
+    Preset { name: "triesch", method: "triesch", center: true, frozen: false, bound: Some(0.2) },
+];
 
 fn option(text: &str, word: &str) -> Result<(String, f64), Error> {
     let (key, value) = word.split_once('=').unwrap_or((word, "1"));
@@ -175,7 +191,7 @@ fn unknown_method(name: &str) -> Error {
 fn unknown_option(method: &str, given: &[(String, f64)], known: &[&str]) -> Error {
     let option = given.iter().find(|(key, _)| !known.contains(&key.as_str()));
     let mut known: Vec<_> = known.to_vec();
-    if method == "synaptic" {
+    if method != "none" {
         known.push("center");
     }
     known.push("bound");
@@ -240,7 +256,11 @@ mod tests {
         assert_eq!((synaptic.info.name, synaptic.option("in-place")), ("synaptic", Some(1.0)));
         assert_eq!(recipe.bound(), 0.0);
         let recipe: Recipe = "batch:bound=0.05".parse().unwrap();
-        assert_eq!(recipe.bound(), 0.05);
+        assert_eq!((recipe.parts().len(), recipe.bound()), (1, 0.05));
+        let parts = |text: &str| text.parse::<Recipe>().unwrap().parts().len();
+        assert_eq!((parts("layer:center"), parts("triesch:center=0"), parts("layer+synaptic")), (2, 1, 3));
+        let calibration: Recipe = "calibration".parse().unwrap();
+        assert!(calibration.parts().iter().all(|part| part.option("frozen") == Some(1.0)));
     }
 
     #[test]

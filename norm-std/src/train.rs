@@ -21,7 +21,7 @@ pub struct Config {
     pub method: Recipe,
     /// What hidden neurons fire.
     pub activation: Activation,
-    /// How weights start; by default what the method asks for, or else PyTorch's.
+    /// How weights start; by default what the method asks for, or else Kaiming.
     pub init: Option<Initialization>,
     /// How often every training row is seen.
     pub epochs: usize,

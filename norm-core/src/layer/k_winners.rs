@@ -1,4 +1,5 @@
 use crate::error::{length, rows};
+use crate::sum::LANES;
 use crate::whole_rows::WholeRows;
 use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
@@ -50,20 +51,20 @@ impl KWinners {
     /// The smallest drive that wins, and how many of the neurons that have just it do; NaN if only NaN wins.
     fn threshold<T: Real>(&self, x: &[T]) -> (T, usize) {
         let mut places = self.k;
-        let count = |of: &dyn Fn(T) -> bool| x.iter().filter(|&&x| of(x)).count();
-        match places.checked_sub(count(&|x| x.is_nan())) {
+        match places.checked_sub(count(x, |x| x.is_nan())) {
             Some(left) if left > 0 => places = left,
             _ => return (T::NAN, places),
         }
         // Needs no memory: from the largest value to the next smaller one until all places are taken, k passes at most.
-        let mut value = x.iter().fold(-T::INFINITY, |m, &x| if x > m { x } else { m });
+        let mut value = largest(x, |_| true);
         loop {
-            let ties = count(&|x| x == value);
+            let ties = count(x, |x| x == value);
             if ties >= places || ties == 0 {
                 return (value, places);
             }
             places -= ties;
-            value = x.iter().fold(-T::INFINITY, |m, &x| if x > m && x < value { x } else { m });
+            let last = value;
+            value = largest(x, |x| x < last);
         }
     }
 
@@ -88,6 +89,25 @@ impl KWinners {
         }
         Ok(())
     }
+}
+
+/// The largest of the values that are taken; negative infinity of none. In lanes, which vector instructions compare at once.
+#[inline(always)]
+fn largest<T: Real>(x: &[T], take: impl Fn(T) -> bool) -> T {
+    let keep = |m: T, x: T| if x > m && take(x) { x } else { m };
+    let (wide, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [-T::INFINITY; LANES];
+    for x in wide {
+        for l in 0..LANES {
+            lanes[l] = keep(lanes[l], x[l]);
+        }
+    }
+    lanes.iter().chain(rest).fold(-T::INFINITY, |m, &x| keep(m, x))
+}
+
+#[inline(always)]
+fn count<T: Real>(x: &[T], of: impl Fn(T) -> bool) -> usize {
+    x.iter().filter(|&&x| of(x)).count()
 }
 
 impl<T: Real> Normalize<T> for KWinners {

@@ -72,7 +72,7 @@ pub struct IntrinsicPlasticity<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]>> IntrinsicPlasticity<T, S> {
-    /// With the threshold of each neuron and the positions of one channel. Active on half of the samples, rate 0.001
+    /// With the threshold of each neuron and the positions of one channel. Active on half of the samples, rate 0.0001
     /// per sample.
     pub fn new(threshold: S, length: usize) -> Result<Self, Error> {
         let neurons = threshold.as_ref().len();
@@ -80,7 +80,7 @@ impl<T: Real, S: AsRef<[T]>> IntrinsicPlasticity<T, S> {
         if length == 0 {
             return Err(Error::TooFew { what: "positions per channel", needed: 1, got: 0 });
         }
-        let (target, rate) = (T::from_f64(0.5), T::from_f64(0.001));
+        let (target, rate) = (T::from_f64(0.5), T::from_f64(1e-4));
         Ok(Self { threshold, length, target, rate, set_point: SetPoint::Probability })
     }
 
@@ -215,7 +215,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for IntrinsicPlasticity<T,
 
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
         let neuron =
-            Self::new(alloc(spec.neurons, T::ZERO)?, spec.length)?.with_rate(spec.get("rate", 0.001))?;
+            Self::new(alloc(spec.neurons, T::ZERO)?, spec.length)?.with_rate(spec.get("rate", 1e-4))?;
         match (spec.option)("mean") {
             Some(mean) => neuron.with_mean(T::from_f64(mean)),
             None => neuron.with_target(spec.get("target", 0.5)),

@@ -26,9 +26,8 @@ use crate::{
 /// point. A neuron whose drive does not vary has no fixed point: its gain rises to the bound, by `exp(rate)` a sample.
 ///
 /// The neuron computes `f` itself from what it put out, whatever activation function the layer has. After a ReLU it is
-/// active where `f > ½`: settled on a Gaussian drive, with probability 0.09 for `mu` 0.2 (the default: a sparse
-/// code, yet one through which a rectified network still learns), 0.016 for Triesch's 0.1, 0.29 for 0.5, 0.39 for 1,
-/// and tending to ½ for large `mu`. A drive whose mean is many deviations from 0 settles slowly, for gain and bias
+/// active where `f > ½`: settled on a Gaussian drive, with probability 0.016 for `mu` 0.1 (Triesch's), 0.09
+/// for 0.2, 0.29 for 0.5 (the default: a deep rectified network still learns through it), 0.39 for 1, and tending to ½ for large `mu`. A drive whose mean is many deviations from 0 settles slowly, for gain and bias
 /// must then move together: put [`Centering`](crate::synapse::Centering) before it.
 ///
 /// # Shapes
@@ -74,7 +73,7 @@ pub struct Triesch<T, S> {
 
 impl<T: Real, S: AsRef<[T]>> Triesch<T, S> {
     /// With the gain (1 to start with) and the bias (0) of each neuron and the positions of one channel. Mean firing
-    /// probability 0.2, rate 0.001 per sample.
+    /// probability 0.5, rate 0.0001 per sample.
     pub fn new(gain: S, bias: S, length: usize) -> Result<Self, Error> {
         let neurons = gain.as_ref().len();
         rows("gain", neurons, neurons)?;
@@ -85,7 +84,7 @@ impl<T: Real, S: AsRef<[T]>> Triesch<T, S> {
         for &a in gain.as_ref() {
             param("gain", a, a > T::ZERO && a.is_finite(), "finite and above 0")?;
         }
-        Ok(Self { gain, bias, length, mu: T::from_f64(0.2), rate: T::from_f64(0.001) })
+        Ok(Self { gain, bias, length, mu: T::from_f64(0.5), rate: T::from_f64(1e-4) })
     }
 
     /// With another mean of the firing probability, above 0. (Above ½ no distribution on 0 to 1 that falls
@@ -251,8 +250,8 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Build<T, S> for Triesch<T, S> {
     fn build(spec: Spec<'_>, alloc: &mut dyn FnMut(usize, T) -> Result<S, Error>) -> Result<Self, Error> {
         let n = spec.neurons;
         Self::new(alloc(n, T::ONE)?, alloc(n, T::ZERO)?, spec.length)?
-            .with_mu(spec.get("mu", 0.2))?
-            .with_rate(spec.get("rate", 0.001))
+            .with_mu(spec.get("mu", 0.5))?
+            .with_rate(spec.get("rate", 1e-4))
     }
 }
 

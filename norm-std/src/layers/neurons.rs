@@ -299,7 +299,9 @@ impl Layer for Neurons {
 
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         self.excite(cx, x)?;
-        self.fire(cx, y)
+        self.fire(cx, y)?;
+        self.firing.show(cx, self.output(), y);
+        Ok(())
     }
 
     fn backward(
@@ -339,7 +341,7 @@ impl Layer for Neurons {
         self.firing.visit_state(f);
     }
 
-    fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
+    fn observe(&mut self, _: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
         let mut own_change = 0.0;
         for i in 0..self.on_input.len() {
             let (before, rest) = self.on_input.split_at_mut(i);
@@ -363,7 +365,6 @@ impl Layer for Neurons {
         self.firing.observe(input_of(&self.on_drive, self.on_drive.len(), drive), y)?;
         // What happens to the drive after the weights stops a common change of gain, or is not known to pass it on.
         let passes = self.on_drive.is_empty() && self.firing.is_homogeneous();
-        self.firing.show(cx, self.output(), y);
         Ok(if passes { own_change } else { 0.0 })
     }
 
@@ -405,9 +406,7 @@ impl Layer for Neurons {
             }
         }
         self.excite(cx, x)?;
-        self.fire(cx, y)?;
-        self.firing.show(cx, self.output(), y);
-        Ok(())
+        self.fire(cx, y)
     }
 
     fn settle(&mut self, when: When) -> Result<(), Error> {

@@ -91,7 +91,9 @@ impl Layer for Residual {
     }
 
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        self.run(cx, x, y, |layer, cx, x, y| layer.forward(cx, x, y))
+        self.run(cx, x, y, |layer, cx, x, y| layer.forward(cx, x, y))?;
+        self.firing.show(cx, self.output(), y);
+        Ok(())
     }
 
     fn backward(
@@ -160,7 +162,6 @@ impl Layer for Residual {
             neurons.observe(cx, x, y, change)?;
         }
         self.firing.observe(&self.sum[..self.len], y)?;
-        self.firing.show(cx, self.output(), y);
         // What comes by two ways did not change by one factor.
         Ok(0.0)
     }
@@ -168,9 +169,7 @@ impl Layer for Residual {
     fn calibrate(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         self.run(cx, x, y, |layer, cx, x, y| layer.calibrate(cx, x, y))?;
         self.firing.calibrate(&self.sum[..self.len], y)?;
-        self.firing.forward(cx, &self.sum[..self.len], y)?;
-        self.firing.show(cx, self.output(), y);
-        Ok(())
+        self.firing.forward(cx, &self.sum[..self.len], y)
     }
 
     fn settle(&mut self, when: When) -> Result<(), Error> {
