@@ -206,7 +206,7 @@ fn exactly_k_win_and_no_loser_beats_a_winner() {
         let k = 1 + (seed % width as u64) as usize;
         // Ties as well, but no zeros: these could not be told from losers.
         let x: Vec<f32> = whole::<f32>(rows * width, seed).iter().map(|x| x + 0.5).collect();
-        for (x, y) in x.chunks(width).zip(infer(&KWinners::new(width, k).unwrap(), &x).chunks(width)) {
+        for (x, y) in x.chunks(width).zip(infer(&KWinners::new(width, k, 1).unwrap(), &x).chunks(width)) {
             assert_eq!(y.iter().filter(|&&y| y != 0.0).count(), k);
             let least = y.iter().filter(|&&y| y != 0.0).fold(f32::INFINITY, |m, &y| m.min(y));
             for (&x, &y) in x.iter().zip(y) {

@@ -67,7 +67,7 @@ impl Case {
     }
 
     fn k(&self) -> usize {
-        1 + self.pick % (self.shape[1] * self.shape[2])
+        1 + self.pick % self.shape[1]
     }
 
     fn exponent(&self) -> f64 {

@@ -26,8 +26,7 @@ use npy::{Dtype, Element, File};
 Axes, as in PyTorch (a single axis is one row):
   layer, rms                 the last axis, or the last axes that --weight (or --bias) has
   batch, group, instance     [rows, channels, ...]; --weight and --bias: one value per channel
-  divisive                   [rows, channels, ...]; the pool is all channels at one position
-  k-winners                  all axes but the first
+  divisive, k-winners        [rows, channels, ...]; all channels at one position
   weight, weight-std         [neurons, ...]; --weight: the length g of each neuron's weights
   selu                       any
 

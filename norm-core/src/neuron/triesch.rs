@@ -277,7 +277,8 @@ mod tests {
 
     /// The settled neuron's firing probabilities on `KEPT` further samples of a Gaussian drive, in batches of `N`.
     fn settled<const N: usize>(mu: f64, mean: f64, deviation: f64, out: &mut [f64; KEPT]) {
-        let mut neuron = Triesch::new([1.0], [0.0], 1).unwrap().with_mu(mu).unwrap();
+        let mut neuron =
+            Triesch::new([1.0], [0.0], 1).unwrap().with_mu(mu).unwrap().with_rate(0.001).unwrap();
         let (mut gauss, mut y) = (Gauss(7), [0.0; N]);
         let mut batch = |neuron: &Triesch<f64, [f64; 1]>| {
             let x: [f64; N] = core::array::from_fn(|_| mean + deviation * gauss.next());

@@ -220,13 +220,17 @@ fn selu(c: &Call) -> Exact {
     Exact { infer: forward.clone(), forward, dx, grads: Default::default() }
 }
 
-/// Sorted by drive, the first k stay.
+/// Sorted by drive, the first k of the channels at a position stay.
 fn k_winners(c: &Call) -> Exact {
     let mut e = Exact::default();
     for (x, dy) in c.x.chunks(c.width).zip(c.dy.chunks(c.width)) {
-        let mut order: Vec<usize> = (0..x.len()).collect();
-        order.sort_by(|&a, &b| x[b].total_cmp(&x[a]).then(a.cmp(&b)));
-        let wins = |j: usize| order[..c.k].contains(&j);
+        let at = |channel: usize, position: usize| channel * c.length + position;
+        let wins = |j: usize| {
+            let (channel, position) = (j / c.length, j % c.length);
+            let mut order: Vec<usize> = (0..c.channels).collect();
+            order.sort_by(|&a, &b| x[at(b, position)].total_cmp(&x[at(a, position)]).then(a.cmp(&b)));
+            order[..c.k].contains(&channel)
+        };
         e.forward.extend((0..x.len()).map(|j| (if wins(j) { x[j] } else { 0.0 }, 0.0)));
         e.dx.extend((0..x.len()).map(|j| (if wins(j) { dy[j] } else { 0.0 }, 0.0)));
     }

@@ -36,15 +36,24 @@ fn recipes() -> Vec<Recipe> {
 
 fn pairs() -> impl Iterator<Item = (&'static str, Recipe)> {
     let models = ["lenet5", "rescnn:dropout=0.1"];
-    let all = models.into_iter().flat_map(|model| recipes().into_iter().map(move |recipe| (model, recipe)));
-    // Which neurons win changes by jumps, which are no part of the gradient; that many layers never go without.
-    all.filter(|(model, recipe)| *model == "lenet5" || recipe.to_string() != "k-winners")
+    models.into_iter().flat_map(|model| recipes().into_iter().map(move |recipe| (model, recipe)))
+}
+
+/// Whether a small step along the gradient meets no jump.
+fn is_smooth((model, recipe): &(&'static str, Recipe)) -> bool {
+    match recipe.to_string().as_str() {
+        // Which neurons win changes by jumps, which are no part of the gradient.
+        "k-winners" => false,
+        // Over the few positions that lenet5 leaves of these small images it is nearly a step.
+        "instance" => *model != "lenet5",
+        _ => true,
+    }
 }
 
 #[test]
 fn the_gradient_is_the_slope_of_the_loss_with_every_method() {
     let (x, labels) = stripes(9, SMALL, 1);
-    for (model, recipe) in pairs() {
+    for (model, recipe) in pairs().filter(is_smooth) {
         let mut network = match build(model, &recipe, Activation::Tanh) {
             Ok(network) => network,
             // A dense layer has one position, over which nothing can be normalized.
