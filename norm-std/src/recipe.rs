@@ -99,6 +99,12 @@ impl Recipe {
         &self.parts
     }
 
+    /// Only the parts for which `keep` says so.
+    pub(crate) fn only(&self, keep: &[bool]) -> Self {
+        let parts = self.parts.iter().zip(keep).filter(|(_, keep)| **keep).map(|(part, _)| part.clone());
+        Self { parts: parts.collect(), ..self.clone() }
+    }
+
     /// The bound of plasticity; 0 for none.
     pub fn bound(&self) -> f32 {
         self.bound

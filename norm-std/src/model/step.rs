@@ -5,7 +5,7 @@ use crate::kernels::Geometry;
 use crate::layers::{AvgPool2d, Conv2d, Dense, Dropout, Layer, MaxPool2d, Neurons, Residual, Wiring};
 use crate::methods::Boxed;
 use crate::random::Random;
-use crate::{Error, Initialization, Network, Part, Scheme, Shape};
+use crate::{Error, Initialization, Network, Part, Recipe, Scheme, Shape};
 
 /// A step of an architecture, before it is known what arrives there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +79,7 @@ pub(super) fn build(steps: &[Step], plan: &Plan<'_>) -> Result<Network, Error> {
         plan,
         initialization: plan.initialization.or(scheme).unwrap_or_default(),
         shared: shared(plan, hidden, depth)?,
+        homeless: plan.recipe.parts().iter().map(|_| Some(Error::Empty { what: "the network" })).collect(),
         drawn: 0,
         dropouts: 0,
     };
@@ -89,6 +90,7 @@ pub(super) fn build(steps: &[Step], plan: &Plan<'_>) -> Result<Network, Error> {
         layers.push(layer);
     }
     layers.push(maker.readout(shape));
+    maker.every_method_has_a_place()?;
     Network::new(plan.input, layers, maker.shared)
 }
 
@@ -109,6 +111,8 @@ struct Maker<'a> {
     plan: &'a Plan<'a>,
     initialization: Initialization,
     shared: Vec<Boxed<f32>>,
+    /// For each part of the recipe, why no layer has taken it yet.
+    homeless: Vec<Option<Error>>,
     /// Layers whose weights were drawn.
     drawn: u64,
     dropouts: u32,
@@ -122,9 +126,38 @@ impl Maker<'_> {
     }
 
     fn neurons(&mut self, wiring: impl Into<Wiring>) -> Result<Neurons, Error> {
-        let mut random = self.random();
-        let (plan, initialization) = (self.plan, self.initialization);
-        Neurons::new(wiring, plan.activation, plan.recipe, &self.shared, initialization, &mut random)
+        let wiring = wiring.into();
+        let (mut random, recipe) = (self.random(), self.fitting(&wiring)?);
+        let (activation, initialization) = (self.plan.activation, self.initialization);
+        Neurons::new(wiring, activation, &recipe, &self.shared, initialization, &mut random)
+    }
+
+    /// The recipe without what this layer cannot have: instance norm, say, is left out of the dense layers of a
+    /// convolutional network.
+    fn fitting(&mut self, wiring: &Wiring) -> Result<Recipe, Error> {
+        let (recipe, mut fits) = (self.plan.recipe, Vec::new());
+        for (i, part) in recipe.parts().iter().enumerate() {
+            match part.build(wiring.spec()) {
+                Ok(_) => self.homeless[i] = None,
+                Err(e @ Error::Method { source: norm_core::Error::Unfit { .. }, .. }) => {
+                    let homeless = &mut self.homeless[i];
+                    *homeless = homeless.take().map(|_| e);
+                    fits.push(false);
+                    continue;
+                }
+                Err(other) => return Err(other),
+            }
+            fits.push(true);
+        }
+        Ok(recipe.only(&fits))
+    }
+
+    /// A method that fits no layer at all is an error.
+    fn every_method_has_a_place(&mut self) -> Result<(), Error> {
+        if self.drawn < 2 {
+            return Ok(()); // No hidden layer.
+        }
+        self.homeless.iter_mut().find_map(Option::take).map_or(Ok(()), Err)
     }
 
     fn layer(&mut self, step: Step, input: Shape) -> Result<Box<dyn Layer>, Error> {
