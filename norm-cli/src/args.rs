@@ -8,13 +8,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, methods, run};
+use crate::{apply, data, methods, run};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
 #[command(name = "norm", version, max_term_width = 110, arg_required_else_help = true)]
 #[command(after_help = "\
-Exit status: 0 if all went well, 1 if the work failed, 2 if the command line is at fault.
+Exit status: 0 if all went well, 1 if the work failed, 2 if the command line is at fault,
+130 if Ctrl-C stopped it.
 NO_COLOR=1 turns colours off.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     // Boxed: they have many flags.
     Run(Box<run::Args>),
+    Data(data::Args),
     Apply(Box<apply::Args>),
     Methods(methods::Args),
 }

@@ -22,6 +22,8 @@ enum Status {
     Failure = 1,
     /// The command line is at fault.
     Usage = 2,
+    /// The user stopped it: what a shell makes of Ctrl-C.
+    Interrupted = 130,
     /// Who read the output has seen enough, as `head` does: no error at all.
     Quiet = 0,
 }
@@ -35,6 +37,11 @@ impl Error {
     /// The command line is at fault: exit status 2.
     pub(crate) fn usage(message: impl Into<Cow<'static, str>>) -> Self {
         Self { status: Status::Usage, message: message.into(), hint: None }
+    }
+
+    /// The user stopped it: exit status 130.
+    pub(crate) fn interrupted(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Interrupted, message: message.into(), hint: None }
     }
 
     /// What to do about it.
@@ -59,6 +66,35 @@ impl Error {
             anstream::eprintln!("{self}");
         }
         ExitCode::from(self.status as u8)
+    }
+}
+
+impl From<norm_std::data::Error> for Error {
+    fn from(error: norm_std::data::Error) -> Self {
+        match error {
+            norm_std::data::Error::Stopped => Self::interrupted(error.to_string()),
+            error if error.is_usage() => Self::usage(error.to_string()),
+            error => Self::failure(error.to_string()),
+        }
+    }
+}
+
+impl From<norm_std::Error> for Error {
+    /// What the words on the command line brought about is a matter of usage.
+    fn from(error: norm_std::Error) -> Self {
+        use norm_std::Error as E;
+        match error {
+            E::Stopped => Self::interrupted(error.to_string()),
+            E::Method { .. }
+            | E::Setting { .. }
+            | E::Unfit(_)
+            | E::Width { .. }
+            | E::Misfit { .. }
+            | E::UnknownMethod { .. }
+            | E::UnknownOption { .. }
+            | E::Syntax { .. } => Self::usage(error.to_string()),
+            _ => Self::failure(error.to_string()),
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 
 mod apply;
 mod args;
+mod data;
 mod error;
+mod interrupt;
 mod methods;
 mod output;
 mod run;
 mod run_table;
 mod terminal;
+mod training_args;
 
 use std::process::ExitCode;
 
@@ -17,6 +20,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Data(args) => data::run(args),
         Command::Apply(args) => apply::run(&args),
         Command::Methods(args) => methods::run(args),
     };

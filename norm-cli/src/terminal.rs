@@ -37,12 +37,26 @@ pub(crate) fn progress(steps: u64, quiet: bool) -> ProgressBar {
     }
 }
 
+/// The same for bytes on their way, of which the number may not be known.
+pub(crate) fn transfer(quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let template =
+        "{wide_bar:.cyan} {binary_bytes}/{binary_total_bytes}  {msg}  {binary_bytes_per_sec}, {eta} left";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn quiet_hides_progress() {
-        assert!(progress(3, true).is_hidden());
+        assert!(progress(3, true).is_hidden() && transfer(true).is_hidden());
     }
 }
