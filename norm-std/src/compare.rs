@@ -99,7 +99,7 @@ pub struct Comparison {
 /// Told after every finished run: runs done, runs in all, and which.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
 
-/// Compares. A run that diverges is reported and ends nothing else; `stop` is asked between runs and epochs.
+/// Compares. A run that diverges is reported and ends nothing else; `stop` is asked before every step.
 pub fn compare(
     plan: Plan,
     sets: &Sets,
@@ -185,10 +185,8 @@ fn train(
     let mut trainer = Trainer::new(config, sets.input, sets.classes, rows.x.view())?;
     let mut epochs = Vec::new();
     while trainer.epochs() < trainer.config().epochs && trainer.diverged().is_none() {
-        if stop() {
-            return Err(Error::Stopped);
-        }
-        epochs.push(trainer.epoch(rows.x.view(), &rows.y)?);
+        let epoch = trainer.advance(rows.x.view(), &rows.y, &|| stop())?;
+        epochs.push(epoch.ok_or(Error::Stopped)?);
     }
     Ok((trainer, epochs))
 }

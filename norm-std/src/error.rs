@@ -69,6 +69,20 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("stopped before the end")]
     Stopped,
+    /// Stored numbers do not fit the network.
+    #[error("the stored numbers do not fit the network: {0}")]
+    Tensors(String),
+    /// A checkpoint or another stored network cannot be used.
+    #[error("{path}: {problem}", path = path.display())]
+    Stored {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// A run cannot go on from a checkpoint.
+    #[error("the run cannot go on from this checkpoint: {0}")]
+    Other(String),
     /// Nothing to train on or to measure.
     #[error("{what} has no rows")]
     Empty {

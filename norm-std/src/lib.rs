@@ -4,6 +4,7 @@
 //! these ([`train`]) and measures what the methods do.
 
 pub mod apply;
+pub mod checkpoint;
 pub mod compare;
 pub mod data;
 pub mod evaluate;
@@ -25,12 +26,13 @@ mod network;
 mod nullable;
 mod recipe;
 mod shape;
+mod store;
 
 pub use activation::Activation;
 pub use error::Error;
 pub use initialization::{Initialization, Scheme};
 pub use model::{Model, Plan};
-pub use network::Network;
+pub use network::{Network, Tensors};
 pub use norm_core;
 pub use recipe::{Part, Recipe, names};
 pub use shape::Shape;

@@ -2,12 +2,15 @@
 
 use norm_core::{Seen, When};
 
-use crate::layers::{Activity, Chain, Context, Layer, Param, Scratch};
+use crate::layers::{Activity, Chain, Context, Layer, Named, Param, Scratch, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
 /// Steps by which methods that all layers share are calibrated.
 const SHARED_CALIBRATIONS: usize = 20;
+
+/// Numbers by name, as [`Network::visit_named`] shows them.
+pub type Tensors = std::collections::BTreeMap<String, Vec<f32>>;
 
 /// Layers one after another. Buffers grow to the largest batch seen and are then reused.
 pub struct Network {
@@ -196,6 +199,52 @@ impl Network {
                 .filter(|state| !state.is_empty())
                 .for_each(|state| f("shared", state));
         }
+    }
+
+    /// Shows every learned parameter and every slow state with its name, in a fixed order; parameters in that of
+    /// [`visit`](Self::visit).
+    pub fn visit_named(&mut self, f: &mut dyn FnMut(Named<'_>)) {
+        self.chain.visit_named("", f);
+        for method in &mut self.shared {
+            let path = join("shared", method.info().name);
+            for (i, value) in method.state_mut().into_iter().enumerate().filter(|(_, s)| !s.is_empty()) {
+                f(Named { name: &join(&path, format_args!("state.{i}")), learned: false, value });
+            }
+        }
+    }
+
+    /// A copy of all numbers: learned parameters and slow state.
+    pub fn tensors(&mut self) -> Tensors {
+        let mut tensors = Tensors::new();
+        self.visit_named(&mut |named| {
+            tensors.insert(named.name.to_owned(), named.value.to_vec());
+        });
+        tensors
+    }
+
+    /// Takes all numbers from a copy.
+    ///
+    /// # Errors
+    ///
+    /// A name is missing or unknown, or has another number of values: nothing is to be done with the network then.
+    pub fn set_tensors(&mut self, tensors: &Tensors) -> Result<(), Error> {
+        let mut problem = None;
+        let mut known = 0;
+        self.visit_named(&mut |named| match tensors.get(named.name) {
+            Some(from) if from.len() == named.value.len() => {
+                named.value.copy_from_slice(from);
+                known += 1;
+            }
+            Some(from) => {
+                let (name, needed, got) = (named.name, named.value.len(), from.len());
+                problem = Some(format!("{name} has {got} values, but the network needs {needed}"));
+            }
+            None => problem = Some(format!("{} is missing", named.name)),
+        });
+        if problem.is_none() && known < tensors.len() {
+            problem = Some(format!("there are {} tensors, but the network has {known}", tensors.len()));
+        }
+        problem.map_or(Ok(()), |problem| Err(Error::Tensors(problem)))
     }
 
     /// The same network for inference: every method that can be is folded into plain weights and biases.

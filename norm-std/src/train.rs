@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::loss::cross_entropy;
 use crate::optim::{Optimizer, Rule, Schedule};
 use crate::random::Random;
-use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape};
+use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape, Tensors};
 
 /// Everything that decides the result of a training run, beside the data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +85,18 @@ impl Config {
             }),
         }
     }
+
+    /// The network as it starts, not yet calibrated.
+    pub fn network(&self, input: Shape, classes: usize) -> Result<Network, Error> {
+        self.model.build(&Plan {
+            input,
+            classes,
+            recipe: &self.method,
+            activation: self.activation,
+            initialization: self.init,
+            seed: self.seed,
+        })
+    }
 }
 
 /// What one epoch came to.
@@ -108,15 +120,53 @@ pub struct Divergence {
     pub step: usize,
 }
 
+/// The part of an epoch that is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Rows seen.
+    pub rows: usize,
+    /// Sum of their losses.
+    #[serde(with = "crate::nullable")]
+    pub loss: f64,
+    /// How many of them were classified rightly.
+    pub correct: usize,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// How far training has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// What is done of the next epoch.
+    pub part: Part,
+    /// Where training diverged, if it did.
+    pub diverged: Option<Divergence>,
+}
+
+/// All that changes in training: with it, the configuration and the data a run goes on to the same bits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// How far it has come.
+    pub progress: Progress,
+    /// Learned parameters and slow state.
+    pub network: Tensors,
+    /// Steps that the optimizer counts.
+    pub optimizer_step: i32,
+    /// The optimizer's memory of each parameter, under its name with `.0` and `.1`.
+    pub optimizer: Tensors,
+}
+
 /// A network in training.
 pub struct Trainer {
     config: Config,
     network: Network,
     optimizer: Optimizer,
-    epoch: usize,
-    step: usize,
+    progress: Progress,
     steps: usize,
-    diverged: Option<Divergence>,
     order: Vec<u32>,
     x: Vec<f32>,
     y: Vec<u32>,
@@ -126,16 +176,67 @@ pub struct Trainer {
 impl Trainer {
     /// A new network, calibrated on the first training rows of its own order.
     pub fn new(config: Config, input: Shape, classes: usize, x: ArrayView2<'_, f32>) -> Result<Self, Error> {
+        let mut trainer = Self::uncalibrated(config, input, classes, x)?;
+        trainer.calibrate(x)?;
+        Ok(trainer)
+    }
+
+    /// Goes on from where another was when it gave its [`state`](Self::state), with the same configuration and rows.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new), and state that does not fit the network.
+    pub fn resume(
+        config: Config,
+        input: Shape,
+        classes: usize,
+        x: ArrayView2<'_, f32>,
+        state: &State,
+    ) -> Result<Self, Error> {
+        let mut trainer = Self::uncalibrated(config, input, classes, x)?;
+        trainer.progress = state.progress;
+        trainer.network.set_tensors(&state.network)?;
+        let names = names(&mut trainer.network);
+        let (step, slots) = trainer.optimizer.state_mut();
+        *step = state.optimizer_step;
+        if !state.optimizer.is_empty() {
+            for (name, len) in names {
+                let slot = |i| state.optimizer.get(&format!("{name}.{i}")).cloned().unwrap_or_default();
+                let [first, second] = [slot(0), slot(1)];
+                if first.len() != len || !(second.is_empty() || second.len() == len) {
+                    let problem = format!("the optimizer's memory of {name} is not of {len} values");
+                    return Err(Error::Tensors(problem));
+                }
+                slots.push([first, second]);
+            }
+        }
+        Ok(trainer)
+    }
+
+    /// All that changes in training, copied.
+    pub fn state(&mut self) -> State {
+        let names = names(&mut self.network);
+        let (step, slots) = self.optimizer.state_mut();
+        let slots = names.iter().zip(&*slots).flat_map(|((name, _), slots)| {
+            let filled = slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty());
+            filled.map(move |(i, slot)| (format!("{name}.{i}"), slot.clone()))
+        });
+        State {
+            progress: self.progress,
+            optimizer_step: *step,
+            optimizer: slots.collect(),
+            network: self.network.tensors(),
+        }
+    }
+
+    fn uncalibrated(
+        config: Config,
+        input: Shape,
+        classes: usize,
+        x: ArrayView2<'_, f32>,
+    ) -> Result<Self, Error> {
         config.check()?;
-        let plan = Plan {
-            input,
-            classes,
-            recipe: &config.method,
-            activation: config.activation,
-            initialization: config.init,
-            seed: config.seed,
-        };
-        let network = config.model.build(&plan)?;
+        let network = config.network(input, classes)?;
         let bound = config.bound.unwrap_or(config.method.bound());
         let optimizer = Optimizer::new(config.optimizer, config.weight_decay, bound)?;
         if x.is_empty() {
@@ -145,21 +246,17 @@ impl Trainer {
             return Err(Error::Width { what: "the training set", expected: input.len(), got: x.ncols() });
         }
         let steps = config.epochs * x.nrows().div_ceil(config.batch_size);
-        let mut trainer = Self {
+        Ok(Self {
             config,
             network,
             optimizer,
-            epoch: 0,
-            step: 0,
+            progress: Progress::default(),
             steps,
-            diverged: None,
             order: Vec::new(),
             x: Vec::new(),
             y: Vec::new(),
             dlogits: Vec::new(),
-        };
-        trainer.calibrate(x)?;
-        Ok(trainer)
+        })
     }
 
     fn calibrate(&mut self, x: ArrayView2<'_, f32>) -> Result<(), Error> {
@@ -175,7 +272,7 @@ impl Trainer {
     fn draw_order(&mut self, rows: usize) {
         self.order.clear();
         self.order.extend(0..u32::try_from(rows).unwrap_or(u32::MAX));
-        Random::new(self.config.seed, "order", self.epoch as u64, 0).shuffle(&mut self.order);
+        Random::new(self.config.seed, "order", self.progress.epoch as u64, 0).shuffle(&mut self.order);
     }
 
     fn gather(&mut self, x: ArrayView2<'_, f32>, labels: Option<&[u32]>, range: std::ops::Range<usize>) {
@@ -189,55 +286,77 @@ impl Trainer {
 
     /// Sees every row once. Ends early, and trains no further, if the loss or the drive is no longer finite.
     pub fn epoch(&mut self, x: ArrayView2<'_, f32>, labels: &[u32]) -> Result<Epoch, Error> {
+        loop {
+            if let Some(epoch) = self.advance(x, labels, &|| false)? {
+                return Ok(epoch);
+            }
+        }
+    }
+
+    /// Trains to the end of the epoch; `stop` is asked before every step. `None` if it stopped within the epoch: the next call,
+    /// or that of another that was given this one's [`state`](Self::state), goes on there.
+    pub fn advance(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        labels: &[u32],
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Epoch>, Error> {
         if x.nrows() != labels.len() {
             let (rows, got) = (x.nrows(), labels.len());
             return Err(Error::Labels(format!("{rows} rows have {got} labels; one each is needed")));
         }
         let start = Instant::now();
         self.draw_order(x.nrows());
-        let (mut loss, mut correct) = (0.0, 0);
-        for first in (0..x.nrows()).step_by(self.config.batch_size) {
-            if self.diverged.is_some() {
-                loss = f64::NAN;
-                break;
+        while self.progress.part.rows < x.nrows() && self.progress.diverged.is_none() {
+            if stop() {
+                self.progress.part.time += start.elapsed();
+                return Ok(None);
             }
+            let first = self.progress.part.rows;
             let last = (first + self.config.batch_size).min(x.nrows());
             self.gather(x, Some(labels), first..last);
-            let (batch_loss, batch_correct) = self.step()?;
-            loss += batch_loss * (last - first) as f64;
-            correct += batch_correct;
+            let (loss, correct) = self.step()?;
+            let part = &mut self.progress.part;
+            part.loss += loss * (last - first) as f64;
+            part.correct += correct;
+            part.rows = last;
         }
-        if self.diverged.is_none() {
+        let mut part = std::mem::take(&mut self.progress.part);
+        if self.progress.diverged.is_some() {
+            part.loss = f64::NAN;
+        } else {
             self.network.settle(When::Sleep)?;
         }
-        self.epoch += 1;
+        self.progress.epoch += 1;
         let rows = x.nrows() as f64;
-        Ok(Epoch { loss: loss / rows, accuracy: correct as f64 / rows, time: start.elapsed() })
+        let time = part.time + start.elapsed();
+        Ok(Some(Epoch { loss: part.loss / rows, accuracy: part.correct as f64 / rows, time }))
     }
 
     /// One update on the gathered rows; returns loss and rows classified rightly before it.
     fn step(&mut self) -> Result<(f64, usize), Error> {
+        let Progress { epoch, step, .. } = self.progress;
         let classes = self.network.classes();
-        self.network.set_step(self.step as u64);
+        self.network.set_step(step as u64);
         let logits = self.network.forward(&self.x)?;
         self.dlogits.resize(logits.len(), 0.0);
         let (loss, correct) = cross_entropy(logits, &self.y, classes, Some(&mut self.dlogits))?;
         if !loss.is_finite() {
-            self.diverged = Some(Divergence { epoch: self.epoch, step: self.step });
+            self.progress.diverged = Some(Divergence { epoch, step });
             return Ok((loss, correct));
         }
         self.network.backward(&self.x, &self.dlogits)?;
-        let lr = self.config.lr * self.config.schedule.factor(self.step, self.steps);
+        let lr = self.config.lr * self.config.schedule.factor(step, self.steps);
         self.optimizer.step(&mut self.network, lr);
         let homeostasis = self.network.observe(&self.x).and_then(|()| self.network.settle(When::Update));
         match homeostasis {
             // The logits were finite, but something hidden was not, or a weight no longer is: the next step would show it.
             Err(Error::Method { source: norm_core::Error::NonFinite { .. }, .. }) => {
-                self.diverged = Some(Divergence { epoch: self.epoch, step: self.step });
+                self.progress.diverged = Some(Divergence { epoch, step });
             }
             other => other?,
         }
-        self.step += 1;
+        self.progress.step += 1;
         Ok((loss, correct))
     }
 
@@ -248,12 +367,17 @@ impl Trainer {
 
     /// Epochs done.
     pub fn epochs(&self) -> usize {
-        self.epoch
+        self.progress.epoch
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// Where training diverged, if it did.
     pub fn diverged(&self) -> Option<Divergence> {
-        self.diverged
+        self.progress.diverged
     }
 
     /// The network as it is.
@@ -265,4 +389,15 @@ impl Trainer {
     pub fn into_network(self) -> Network {
         self.network
     }
+}
+
+/// Names and lengths of the learned parameters, in the optimizer's order.
+fn names(network: &mut Network) -> Vec<(String, usize)> {
+    let mut names = Vec::new();
+    network.visit_named(&mut |named| {
+        if named.learned {
+            names.push((named.name.to_owned(), named.value.len()));
+        }
+    });
+    names
 }

@@ -78,7 +78,7 @@ pub struct Dataset {
 }
 
 /// The checksum of a file as it lies on the disk.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checksum {
     /// Name of the file, without its folder.
     pub file: String,

@@ -1,7 +1,7 @@
 use norm_core::When;
 
 use super::stage::sized;
-use super::{Context, Layer, Param};
+use super::{Context, Layer, Named, Param, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
@@ -134,6 +134,12 @@ impl Layer for Chain {
 
     fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
         self.layers.iter_mut().for_each(|layer| layer.visit_state(f));
+    }
+
+    fn visit_named(&mut self, path: &str, f: &mut dyn FnMut(Named<'_>)) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            layer.visit_named(&join(path, i), f);
+        }
     }
 
     fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {

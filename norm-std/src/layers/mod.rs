@@ -95,6 +95,22 @@ pub struct Param<'a> {
     pub unit: usize,
 }
 
+/// Numbers of a layer under a name that no others in the network have, the same whenever the network is built.
+#[derive(Debug)]
+pub struct Named<'a> {
+    /// Such as `0.weight`, `0.batch.weight`, `0.batch.state.1`, `3.body.0.bias`.
+    pub name: &'a str,
+    /// Whether it is a learned parameter; otherwise it is slow state.
+    pub learned: bool,
+    /// Its values.
+    pub value: &'a mut [f32],
+}
+
+/// The name of a part of what has the name `path`; the network itself has none.
+pub(crate) fn join(path: &str, part: impl std::fmt::Display) -> String {
+    if path.is_empty() { part.to_string() } else { format!("{path}.{part}") }
+}
+
 /// One step of a network.
 ///
 /// Rows are samples, row-major. Buffers are the network's; a layer keeps between `forward` and `backward` what only it
@@ -133,6 +149,13 @@ pub trait Layer: Send + Sync {
     /// Shows every slow state, in a fixed order.
     fn visit_state(&mut self, f: &mut dyn FnMut(&'static str, &mut [f32])) {
         let _ = f;
+    }
+
+    /// Shows every learned parameter and every slow state with a name that starts with `path`, in a fixed order; parameters in
+    /// that of [`visit`](Self::visit).
+    fn visit_named(&mut self, path: &str, f: &mut dyn FnMut(Named<'_>)) {
+        self.visit(&mut |p| f(Named { name: &join(path, p.name), learned: true, value: p.value }));
+        self.visit_state(&mut |name, value| f(Named { name: &join(path, name), learned: false, value }));
     }
 
     /// Lets slow state follow the last `forward`. The drive of the layer before changed by `exp(change)` in this

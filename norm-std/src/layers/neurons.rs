@@ -2,7 +2,7 @@ use norm_core::{Site, Spec, When};
 
 use super::firing::Firing;
 use super::stage::{Owner, Stage, sized};
-use super::{Context, Layer, Param, Scratch, Wiring};
+use super::{Context, Layer, Named, Param, Scratch, Wiring, join};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -339,6 +339,13 @@ impl Layer for Neurons {
             stage.visit_state(f);
         }
         self.firing.visit_state(f);
+    }
+
+    fn visit_named(&mut self, path: &str, f: &mut dyn FnMut(Named<'_>)) {
+        f(Named { name: &join(path, "weight"), learned: true, value: &mut self.weight });
+        f(Named { name: &join(path, "bias"), learned: true, value: &mut self.bias });
+        let stages = self.on_input.iter_mut().chain(&mut self.on_weight).chain(&mut self.on_drive);
+        Stage::visit_named(stages.chain(&mut self.firing.method), path, f);
     }
 
     fn observe(&mut self, _: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {

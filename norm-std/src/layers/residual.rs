@@ -1,8 +1,8 @@
 use norm_core::When;
 
 use super::firing::Firing;
-use super::stage::sized;
-use super::{Chain, Context, Layer, Neurons, Param};
+use super::stage::{Stage, sized};
+use super::{Chain, Context, Layer, Named, Neurons, Param, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
@@ -154,6 +154,12 @@ impl Layer for Residual {
         self.body.visit_state(f);
         self.shortcut.iter_mut().for_each(|neurons| neurons.visit_state(f));
         self.firing.visit_state(f);
+    }
+
+    fn visit_named(&mut self, path: &str, f: &mut dyn FnMut(Named<'_>)) {
+        self.body.visit_named(&join(path, "body"), f);
+        self.shortcut.iter_mut().for_each(|neurons| neurons.visit_named(&join(path, "shortcut"), f));
+        Stage::visit_named(self.firing.method.iter_mut(), path, f);
     }
 
     fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {

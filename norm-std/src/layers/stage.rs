@@ -2,7 +2,7 @@
 
 use norm_core::{Method, Observe, Pass, Seen};
 
-use super::{Context, Param};
+use super::{Context, Named, Param, join};
 use crate::Error;
 use crate::methods::Boxed;
 
@@ -146,6 +146,30 @@ impl Stage {
             if !value.is_empty() {
                 f(Param { name, value, grad, unit: 0 });
             }
+        }
+    }
+
+    /// The numbers of methods of one layer, named after them.
+    pub(super) fn visit_named<'a>(
+        stages: impl Iterator<Item = &'a mut Self>,
+        path: &str,
+        f: &mut dyn FnMut(Named<'_>),
+    ) {
+        let mut names: Vec<&'static str> = Vec::new();
+        for method in stages.filter_map(Self::own_mut) {
+            let name = method.info().name;
+            names.push(name);
+            let path = match names.iter().filter(|&&known| known == name).count() {
+                1 => join(path, name),
+                n => join(path, format_args!("{name}-{n}")),
+            };
+            let mut show = |names: &[&str], values: &mut dyn Iterator<Item = &mut [f32]>, learned| {
+                for (name, value) in names.iter().zip(values).filter(|(_, value)| !value.is_empty()) {
+                    f(Named { name: &join(&path, name), learned, value });
+                }
+            };
+            show(&["weight", "bias"], &mut method.params_mut().into_iter(), true);
+            show(&["state.0", "state.1", "state.2"], &mut method.state_mut().into_iter(), false);
         }
     }
 
