@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, data, methods, run};
+use crate::{apply, data, experiment, methods, run};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     // Boxed: they have many flags.
     Run(Box<run::Args>),
+    Experiment(Box<experiment::Args>),
     Data(data::Args),
     Apply(Box<apply::Args>),
     Methods(methods::Args),

@@ -4,6 +4,8 @@ mod apply;
 mod args;
 mod data;
 mod error;
+mod experiment;
+mod experiment_table;
 mod interrupt;
 mod methods;
 mod output;
@@ -20,6 +22,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Experiment(args) => experiment::run(*args),
         Command::Data(args) => data::run(args),
         Command::Apply(args) => apply::run(&args),
         Command::Methods(args) => methods::run(args),

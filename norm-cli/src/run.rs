@@ -111,7 +111,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
 }
 
 /// The list after `--method`.
-fn methods(text: &str) -> Result<Vec<Recipe>, Error> {
+pub(crate) fn methods(text: &str) -> Result<Vec<Recipe>, Error> {
     let mut methods: Vec<Recipe> = Vec::new();
     for word in text.split(',').map(str::trim) {
         let words = if word == "all" { names() } else { vec![word] };

@@ -10,7 +10,7 @@ use norm_std::stats::Interval;
 use crate::run::Data;
 
 /// Lines above, below and under the header.
-const LINES: TableStyle = TableStyle::new()
+pub(crate) const LINES: TableStyle = TableStyle::new()
     .top_border(LineStyle::new('─', '─', '─', '─'))
     .header_separator(LineStyle::new('─', '─', '─', '─'))
     .bottom_border(LineStyle::new('─', '─', '─', '─'));

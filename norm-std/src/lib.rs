@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod data;
 pub mod evaluate;
+pub mod experiment;
 pub mod kernels;
 pub mod layers;
 pub mod loss;
@@ -15,6 +16,7 @@ pub mod measure;
 pub mod methods;
 pub mod optim;
 pub mod random;
+pub mod readout;
 pub mod stats;
 pub mod train;
 

@@ -48,6 +48,9 @@ pub struct LayerMeasures {
     pub fisher: f64,
     /// Units by activation probability, in bins of equal width from 0 to 1.
     pub probability_histogram: Vec<u32>,
+    /// Units by mean activity over that of the layer, in bins of equal width from 0 to 4; what is outside is in the first and
+    /// the last.
+    pub activity_histogram: Vec<u32>,
 }
 
 /// All that is measured of a network over a set.
@@ -96,6 +99,11 @@ impl Instruments {
         let mut scratch = vec![0.0; covariance_memory(self.units)];
         let mut probability_histogram = vec![0; BINS];
         self.usage.probability_histogram(&mut probability_histogram)?;
+        let mut activity_histogram = vec![0; BINS];
+        // A layer that fires nothing, or as much below 0 as above, has no scale of its own: all units go to one end.
+        let high = 4.0 * usage.activity;
+        let high = if high > 0.0 && high.is_finite() { high } else { f64::MIN_POSITIVE };
+        self.usage.activity_histogram(0.0, high, &mut activity_histogram)?;
         Ok(LayerMeasures {
             units: self.units,
             probability: usage.probability,
@@ -112,6 +120,7 @@ impl Instruments {
             effective_rank: self.covariance.effective_rank(&mut scratch)? / units,
             fisher: self.centroids.fisher_ratio()?,
             probability_histogram,
+            activity_histogram,
         })
     }
 }

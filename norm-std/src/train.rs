@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape, Tensors};
 
 /// Everything that decides the result of a training run, beside the data.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The architecture.

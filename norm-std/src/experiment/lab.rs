@@ -1,0 +1,149 @@
+//! The data of an experiment, and the networks that are trained on them.
+
+use super::Error;
+use super::results::{DataInfo, Key};
+use super::settings::Settings;
+use crate::data::{Options, Source, Split, Standardize};
+use crate::evaluate::evaluate;
+use crate::train::{Config, Trainer};
+use crate::{Model, Recipe, Shape};
+
+/// Share of the training rows to choose learning rates by.
+const VALIDATION: f64 = 0.2;
+
+/// A data set, standardized by its training rows.
+pub(super) struct Data {
+    pub(super) info: DataInfo,
+    pub(super) input: Shape,
+    pub(super) classes: usize,
+    #[expect(dead_code, reason = "drift undoes it")]
+    pub(super) scale: Standardize,
+    pub(super) train: Split,
+    /// The training rows without those of `validation`.
+    pub(super) tuning: Split,
+    pub(super) validation: Split,
+    pub(super) test: Split,
+}
+
+impl Data {
+    fn load(name: &str, train_rows: Option<usize>, seed: u64, options: &Options) -> Result<Self, Error> {
+        let mut set = name.parse::<Source>()?.load(options)?;
+        if let Some(rows) = train_rows.filter(|&rows| rows < set.train.len()) {
+            set.train = set.train.subset(rows, 0)?;
+        }
+        let scale = Standardize::fit(&set.train, set.input)?;
+        scale.apply(&mut set.train)?;
+        scale.apply(&mut set.test)?;
+        let (tuning, validation) = set.train.divide(VALIDATION, seed)?;
+        let info = DataInfo {
+            name: set.name,
+            input: set.input,
+            classes: set.classes,
+            train_rows: set.train.len(),
+            validation_rows: validation.len(),
+            test_rows: set.test.len(),
+            scaling: set.scaling,
+            division: set.division,
+            sources: set.sources,
+        };
+        let (input, classes, train, test) = (set.input, set.classes, set.train, set.test);
+        Ok(Self { info, input, classes, scale, train, tuning, validation, test })
+    }
+}
+
+/// Settings, data, and which methods fit.
+pub(super) struct Lab<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) sets: Vec<Data>,
+    /// Methods that do not fit a model, with the reason.
+    pub(super) left_out: Vec<String>,
+    fits: Vec<(usize, Model, Recipe)>,
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<'a> Lab<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        options: &Options,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, Error> {
+        let load = |name: &String| Data::load(name, settings.train_rows, settings.tuning_seed, options);
+        let sets = settings.datasets.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let mut lab = Self { settings, sets, left_out: Vec::new(), fits: Vec::new(), stop };
+        for (i, data) in lab.sets.iter().enumerate() {
+            for model in &settings.models {
+                for method in &settings.methods {
+                    let (model, method) = (model.clone(), method.clone());
+                    let config = Config { model, method, ..settings.base.clone() };
+                    let (model, method) = (config.model.clone(), config.method.clone());
+                    match Trainer::new(config, data.input, data.classes, data.tuning.x.view()) {
+                        Ok(_) => lab.fits.push((i, model, method)),
+                        Err(crate::Error::Misfit { problem, .. }) => {
+                            let name = &data.info.name;
+                            lab.left_out.push(format!("{model} on {name}: {problem}"));
+                        }
+                        Err(e @ crate::Error::Method { source: norm_core::Error::Unfit { .. }, .. }) => {
+                            lab.left_out.push(format!("{method} in {model} on {}: {e}", data.info.name));
+                        }
+                        Err(e) => return Err(e.into()),
+                    }
+                }
+            }
+        }
+        lab.left_out.dedup();
+        match lab.fits.is_empty() {
+            true => Err(Error::Unsuitable(format!("nothing fits: {}", lab.left_out.join("; ")))),
+            false => Ok(lab),
+        }
+    }
+
+    /// Every data set with every model and method that fits: keys that name all three, without a seed.
+    pub(super) fn fits(&self) -> impl Iterator<Item = Key> {
+        self.fits.iter().map(|(i, model, method)| {
+            Key::new(method, 0).with("dataset", &self.sets[*i].info.name).with("model", model)
+        })
+    }
+
+    pub(super) fn data(&self, key: &Key) -> Result<&Data, Error> {
+        let name = key.text("dataset");
+        let found = self.sets.iter().find(|data| data.info.name == name);
+        found.ok_or_else(|| Error::Unsuitable(format!("{name:?} is none of the data sets")))
+    }
+
+    /// The configuration that a key names by its data set, model, method and seed.
+    pub(super) fn config(&self, key: &Key) -> Result<Config, Error> {
+        Ok(Config {
+            model: key.text("model").parse()?,
+            method: key.method.parse()?,
+            seed: key.seed,
+            ..self.settings.base.clone()
+        })
+    }
+
+    /// Trains to the end or to divergence; `each` is called before training and after every epoch.
+    pub(super) fn train(
+        &self,
+        config: Config,
+        data: &Data,
+        rows: &Split,
+        mut each: impl FnMut(&mut Trainer) -> Result<(), Error>,
+    ) -> Result<Trainer, Error> {
+        let mut trainer = Trainer::new(config, data.input, data.classes, rows.x.view())?;
+        each(&mut trainer)?;
+        while trainer.epochs() < trainer.config().epochs && trainer.diverged().is_none() {
+            if (self.stop)() {
+                return Err(Error::Stopped);
+            }
+            trainer.epoch(rows.x.view(), &rows.y)?;
+            each(&mut trainer)?;
+        }
+        Ok(trainer)
+    }
+
+    /// Accuracy and loss on the validation rows after training on the others.
+    pub(super) fn validate(&self, config: Config, data: &Data) -> Result<(f64, f64), Error> {
+        let mut trainer = self.train(config, data, &data.tuning, |_| Ok(()))?;
+        let result = evaluate(trainer.network(), data.validation.x.view(), &data.validation.y)?;
+        Ok((result.accuracy, result.loss))
+    }
+}
