@@ -122,6 +122,7 @@ fn difference(found: &Header, asked: &Header) -> Result<Option<String>, Error> {
         let mut value = serde_json::to_value(header).map_err(|e| Error::Unsuitable(e.to_string()))?;
         if let Some(map) = value.as_object_mut() {
             map.remove("command");
+            map.remove("runs");
         }
         Ok::<_, Error>(value)
     };
@@ -129,7 +130,10 @@ fn difference(found: &Header, asked: &Header) -> Result<Option<String>, Error> {
     if found.experiment != asked.experiment {
         return Ok(Some(format!("experiment {}, not {}", name(found.experiment), name(asked.experiment))));
     }
-    Ok(first_difference("", &value(found)?, &value(asked)?))
+    let first = first_difference("", &value(found)?, &value(asked)?);
+    // Last: the number of runs follows from the settings, and it is those that the user can change.
+    let runs = (found.runs != asked.runs).then(|| format!("{} runs, not {}", found.runs, asked.runs));
+    Ok(first.or(runs))
 }
 
 fn first_difference(at: &str, a: &Value, b: &Value) -> Option<String> {
