@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, data, experiment, methods, run};
+use crate::{apply, data, eval, experiment, methods, predict, run, train};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     // Boxed: they have many flags.
     Run(Box<run::Args>),
     Experiment(Box<experiment::Args>),
+    Train(Box<train::Args>),
+    Eval(eval::Args),
+    Predict(predict::Args),
     Data(data::Args),
     Apply(Box<apply::Args>),
     Methods(methods::Args),
@@ -75,6 +78,11 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
+    /// Whether people read standard output.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self, Sink::Table | Sink::JsonToFile { table: true, .. })
+    }
+
     /// Writes the results in the forms that were asked for.
     pub(crate) fn write(
         &self,

@@ -2,33 +2,45 @@
 
 mod apply;
 mod args;
+mod config_file;
 mod data;
 mod error;
+mod eval;
 mod experiment;
 mod experiment_table;
 mod interrupt;
 mod methods;
+mod model_file;
 mod output;
+mod predict;
 mod run;
 mod run_table;
 mod terminal;
+mod train;
 mod training_args;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
-use clap::Parser;
+use args::Command;
+use error::Error;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let (cli, given) = config_file::parse(std::env::args_os().collect())?;
+    match cli.command {
         Command::Run(args) => run::run(*args),
         Command::Experiment(args) => experiment::run(*args),
+        Command::Train(args) => train::run(*args, &given),
+        Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Data(args) => data::run(args),
         Command::Apply(args) => apply::run(&args),
         Command::Methods(args) => methods::run(args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
     }
 }

@@ -1,5 +1,7 @@
 //! `norm run`: methods compared on one data set.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use norm_std::compare::{Comparison, Plan, RATES, Sets, compare};
 use norm_std::data::Standardize;
 use norm_std::{Recipe, names};
@@ -8,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Report, Threads};
 use crate::error::Error;
 use crate::run_table::table;
-use crate::training_args::{DataArgs, TrainingArgs};
+use crate::training_args::{DataArgs, TUNING_SEED, TrainingArgs};
 use crate::{interrupt, terminal};
 
 /// Compare normalization methods: train a network with each, over several seeds
@@ -65,8 +67,6 @@ pub(crate) struct Data {
     sources: Vec<norm_std::data::Checksum>,
 }
 
-/// The seed of the division into rows to tune on and rows to choose by, and of the runs that choose.
-const TUNING_SEED: u64 = 1_000_003;
 /// Share of the training rows to choose learning rates by.
 const VALIDATION: f64 = 0.2;
 
@@ -86,14 +86,17 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         threads: args.threads.count(),
     };
     let tries = if plan.rates.len() > 1 { plan.rates.len() } else { 0 };
-    let bar = terminal::progress((plan.methods.len() * (tries + plan.seeds.len())) as u64, args.report.quiet);
+    let all = plan.methods.len() * (tries + plan.seeds.len());
+    let bar = terminal::progress(all as u64, args.report.quiet);
+    let finished = AtomicUsize::new(0);
     let progress = |done: usize, total: usize, what: &str| {
+        finished.store(done, Ordering::Relaxed);
         bar.set_length(total as u64);
         bar.set_message(what.to_owned());
         bar.set_position(done as u64);
     };
     let comparison = compare(plan, &sets, &progress, &interrupt::asked);
-    let done = format!("{} of {} runs", bar.position(), bar.length().unwrap_or_default());
+    let done = format!("{} of {all} runs", finished.load(Ordering::Relaxed));
     bar.finish_and_clear();
     let comparison = comparison.map_err(|e| match e {
         norm_std::Error::Stopped => Error::interrupted(format!("stopped after {done}; nothing was written")),

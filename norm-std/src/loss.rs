@@ -47,6 +47,16 @@ pub fn cross_entropy(
     Ok((loss / labels.len() as f64, correct))
 }
 
+/// Probabilities in place of each row of logits: `exp(logit_c) / Σ_c exp(logit_c)`; NaN where a logit is.
+pub fn softmax(logits: &mut [f32], classes: usize) {
+    for row in logits.chunks_mut(classes.max(1)) {
+        let largest = row.iter().fold(f32::NEG_INFINITY, |m, &z| m.max(z));
+        row.iter_mut().for_each(|z| *z = Real::exp(*z - largest));
+        let total: f32 = row.iter().sum();
+        row.iter_mut().for_each(|z| *z /= total);
+    }
+}
+
 /// The first of the largest values; `None` if all are NaN.
 pub fn argmax(values: &[f32]) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
@@ -79,6 +89,14 @@ mod tests {
             let difference = (at(0.01) - at(-0.01)) / 0.02;
             assert!((f64::from(d[i]) - difference).abs() < 1e-3, "{i}: {} {difference}", d[i]);
         }
+    }
+
+    #[test]
+    fn probabilities() {
+        let mut rows = [0.0, 2f32.ln(), 1000.0, 1000.0, f32::NAN, 0.0];
+        softmax(&mut rows, 2);
+        assert!((rows[0] - 1.0 / 3.0).abs() < 1e-6 && (rows[1] - 2.0 / 3.0).abs() < 1e-6, "{rows:?}");
+        assert!(rows[2..4] == [0.5, 0.5] && rows[4..].iter().all(|p| p.is_nan()), "{rows:?}");
     }
 
     #[test]

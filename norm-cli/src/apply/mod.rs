@@ -2,7 +2,7 @@
 
 mod compute;
 mod layout;
-mod npy;
+pub(crate) mod npy;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
