@@ -24,6 +24,7 @@
 mod bounds;
 mod build;
 mod error;
+mod form;
 mod identity;
 #[cfg(feature = "micromath")]
 mod micro;
@@ -35,6 +36,7 @@ mod whole_rows;
 pub mod columns;
 pub mod instruments;
 pub mod layer;
+pub mod model;
 pub mod network;
 pub mod neuron;
 pub mod sum;
@@ -44,6 +46,7 @@ mod methods;
 
 pub use build::{Build, Spec};
 pub use error::Error;
+pub use form::Form;
 pub use heapless;
 #[cfg(feature = "micromath")]
 pub use micro::Micro;

@@ -14,7 +14,7 @@
 //! [`Observe::observe`] and [`Settle::settle`]. A frozen normalizer is one that is not observed; following a
 //! drifting sensor is `infer`, then `observe`.
 
-use crate::{Error, Real};
+use crate::{Error, Form, Real};
 
 /// The spatial scale at which a method works, after Shen, Wang and Navlakha (2021).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -228,6 +228,11 @@ pub trait Method<T: Real>: Normalize<T> {
 
     /// Its folding, if inference is affine.
     fn as_fold(&self) -> Option<&dyn Fold<T>> {
+        None
+    }
+
+    /// Its inference form as data, for methods that are stored as steps of a network of their own.
+    fn form(&self) -> Option<Form<'_, T>> {
         None
     }
 }

@@ -89,6 +89,9 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
+    /// A network that cannot be exported.
+    #[error("the network cannot be exported: {0}")]
+    Export(String),
     /// A setting is out of range.
     #[error("{name} is {value}, but must be {range}")]
     Setting {

@@ -31,6 +31,7 @@ pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod experiment;
+pub mod export;
 pub mod kernels;
 pub mod layers;
 pub mod loss;

@@ -1,7 +1,7 @@
 //! The methods of norm-core by name.
 
 use norm_core::{
-    Build, Error as CoreError, Fold, Info, Method, Normalize, Observe, Pass, Real, Settle, Site, Spec,
+    Build, Error as CoreError, Fold, Form, Info, Method, Normalize, Observe, Pass, Real, Settle, Site, Spec,
     for_each_method,
 };
 
@@ -112,5 +112,8 @@ impl<T: Real, M: Method<T>> Method<T> for Vectorized<M> {
     }
     fn as_fold(&self) -> Option<&dyn Fold<T>> {
         self.0.as_fold()
+    }
+    fn form(&self) -> Option<Form<'_, T>> {
+        self.0.form()
     }
 }

@@ -2,7 +2,7 @@
 
 use norm_core::{Seen, When};
 
-use crate::layers::{Activity, Chain, Context, Layer, Named, Param, Scratch, join};
+use crate::layers::{Activity, Chain, Context, Layer, Named, Param, Piece, Scratch, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
@@ -245,6 +245,11 @@ impl Network {
             problem = Some(format!("there are {} tensors, but the network has {known}", tensors.len()));
         }
         problem.map_or(Ok(()), |problem| Err(Error::Tensors(problem)))
+    }
+
+    /// What each layer is, in order.
+    pub fn pieces(&self) -> Vec<Piece<'_>> {
+        self.chain.pieces(&self.shared)
     }
 
     /// The same network for inference: every method that can be is folded into plain weights and biases.

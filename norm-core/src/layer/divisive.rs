@@ -2,7 +2,7 @@ use crate::columns::{self, COLUMNS};
 use crate::error::{length, param, rows};
 use crate::sum::{Running, reduce, reduce2};
 use crate::whole_rows::WholeRows;
-use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Divisive normalization: each neuron's drive is divided by what all neurons of its pool are driven by.
 ///
@@ -272,7 +272,12 @@ impl<T: Real> Normalize<T> for DivisiveNorm<T> {
     }
 }
 
-impl<T: Real> Method<T> for DivisiveNorm<T> {}
+impl<T: Real> Method<T> for DivisiveNorm<T> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let Self { channels, length, exponent, sigma, gamma } = *self;
+        Some(Form::Divisive { channels, length, exponent, sigma, gamma })
+    }
+}
 
 const INFO: Info = Info {
     name: "divisive",

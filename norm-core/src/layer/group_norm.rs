@@ -2,7 +2,7 @@ use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{Running, reduce2, reduce3};
 use crate::whole_rows::WholeRows;
-use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Group normalization; with one group per channel, instance normalization.
 ///
@@ -229,6 +229,11 @@ fn sum_planes<T: Real, const K: usize>(
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for GroupNorm<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let (weight, bias) = (self.weight.as_ref(), self.bias.as_ref());
+        Some(Form::GroupNorm { weight, bias, groups: self.groups, length: self.length, eps: self.eps })
+    }
+
     fn params_mut(&mut self) -> [&mut [T]; 2] {
         [self.weight.as_mut(), self.bias.as_mut()]
     }

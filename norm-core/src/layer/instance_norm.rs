@@ -1,5 +1,5 @@
 use super::GroupNorm;
-use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Instance normalization: group normalization with each channel a group of its own.
 ///
@@ -91,6 +91,10 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for InstanceNorm<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for InstanceNorm<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        self.0.form()
+    }
+
     fn params_mut(&mut self) -> [&mut [T]; 2] {
         self.0.params_mut()
     }

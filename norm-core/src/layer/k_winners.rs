@@ -1,7 +1,7 @@
 use crate::error::{length, rows};
 use crate::sum::LANES;
 use crate::whole_rows::WholeRows;
-use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// k-winners-take-all: lateral inhibition lets the k most driven neurons through and silences the others.
 ///
@@ -206,7 +206,11 @@ impl<T: Real> Normalize<T> for KWinners {
     }
 }
 
-impl<T: Real> Method<T> for KWinners {}
+impl<T: Real> Method<T> for KWinners {
+    fn form(&self) -> Option<Form<'_, T>> {
+        Some(Form::KWinners { neurons: self.neurons, length: self.length, k: self.k })
+    }
+}
 
 const INFO: Info = Info {
     name: "k-winners",

@@ -2,7 +2,7 @@ use crate::columns;
 use crate::error::{eps, length, rows};
 use crate::sum::{reduce2, reduce3};
 use crate::whole_rows::WholeRows;
-use crate::{Build, Error, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Moments, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Layer normalization.
 ///
@@ -156,6 +156,11 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for LayerNorm<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for LayerNorm<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let (weight, bias) = self.affine();
+        Some(Form::LayerNorm { weight, bias, eps: self.eps })
+    }
+
     fn params_mut(&mut self) -> [&mut [T]; 2] {
         [self.weight.as_mut(), self.bias.as_mut()]
     }

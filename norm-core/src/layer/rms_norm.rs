@@ -3,7 +3,7 @@ use crate::error::{eps, length, rows};
 use crate::moments::slope;
 use crate::sum::{max_abs, reduce, reduce3};
 use crate::whole_rows::WholeRows;
-use crate::{Build, Error, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Root-mean-square normalization.
 ///
@@ -165,6 +165,10 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for RmsNorm<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for RmsNorm<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        Some(Form::RmsNorm { weight: self.weight.as_ref(), eps: self.eps })
+    }
+
     fn params_mut(&mut self) -> [&mut [T]; 2] {
         [self.weight.as_mut(), &mut []]
     }

@@ -1,5 +1,5 @@
 use crate::error::{length, rows};
-use crate::{Build, Error, Info, Init, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
+use crate::{Build, Error, Form, Info, Init, Method, Normalize, Origin, Pass, Real, Scale, Site, Spec};
 
 /// Self-normalizing units: an activation function that draws the activity of a whole network to mean 0 and variance 1.
 ///
@@ -47,11 +47,16 @@ impl Selu {
     fn map<T: Real>(x: &[T], y: &mut [T]) -> Result<(), Error> {
         rows("x", 1, x.len())?;
         length("y", x.len(), y.len())?;
-        let (above, below) = (T::from_f64(LAMBDA), T::from_f64(LAMBDA * ALPHA));
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = if x > T::ZERO { above * x } else { below * x.exp_m1() };
+            *y = Self::value(x);
         }
         Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn value<T: Real>(x: T) -> T {
+        let (above, below) = (T::from_f64(LAMBDA), T::from_f64(LAMBDA * ALPHA));
+        if x > T::ZERO { above * x } else { below * x.exp_m1() }
     }
 }
 
@@ -100,7 +105,11 @@ impl<T: Real> Normalize<T> for Selu {
     }
 }
 
-impl<T: Real> Method<T> for Selu {}
+impl<T: Real> Method<T> for Selu {
+    fn form(&self) -> Option<Form<'_, T>> {
+        Some(Form::Selu)
+    }
+}
 
 const INFO: Info = Info {
     name: "selu",

@@ -2,8 +2,8 @@ use crate::error::{finite, length, param, rows};
 use crate::identity::copy;
 use crate::whole_rows::WholeRows;
 use crate::{
-    Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site,
-    Spec,
+    Build, Channel, Error, Fold, Form, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen,
+    Site, Spec,
 };
 
 /// Which activity of a neuron the threshold keeps at its set point.
@@ -187,6 +187,11 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for IntrinsicPlasticity<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for IntrinsicPlasticity<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let &Self { ref threshold, target, rate, set_point, .. } = self;
+        Some(Form::IntrinsicPlasticity { threshold: threshold.as_ref(), target, rate, set_point })
+    }
+
     fn state_mut(&mut self) -> [&mut [T]; 3] {
         [self.threshold.as_mut(), &mut [], &mut []]
     }

@@ -5,7 +5,7 @@ use crate::identity::copy;
 use crate::sum::{Running, sum};
 use crate::whole_rows::WholeRows;
 use crate::{
-    Build, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
+    Build, Error, Fold, Form, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
 };
 
 /// Presynaptic centering: each synapse passes on the deviation of its input from what it carries on average.
@@ -201,6 +201,11 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for Centering<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for Centering<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let &Self { ref mean, seen, tau, frozen, .. } = self;
+        Some(Form::Centering { mean: mean.as_ref(), tau, seen, frozen })
+    }
+
     fn state_mut(&mut self) -> [&mut [T]; 3] {
         [self.mean.as_mut(), slice::from_mut(&mut self.seen), &mut []]
     }

@@ -5,8 +5,8 @@ use crate::error::{finite, length, param, rows};
 use crate::sum::max_abs;
 use crate::whole_rows::WholeRows;
 use crate::{
-    Build, Channel, Error, Fold, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Settle,
-    Site, Spec, When,
+    Build, Channel, Error, Fold, Form, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen,
+    Settle, Site, Spec, When,
 };
 
 /// What of a neuron's drive is held at the target.
@@ -357,6 +357,12 @@ impl<T: Real, S: AsRef<[T]>> Fold<T> for SynapticScaling<T, S> {
 }
 
 impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Method<T> for SynapticScaling<T, S> {
+    fn form(&self) -> Option<Form<'_, T>> {
+        let &Self { ref log_gain, target, tau, seen, statistic, controller, frozen, .. } = self;
+        let log_gain = log_gain.as_ref();
+        Some(Form::SynapticScaling { log_gain, target, tau, seen, statistic, controller, frozen })
+    }
+
     fn state_mut(&mut self) -> [&mut [T]; 3] {
         [self.log_gain.as_mut(), self.integral.as_mut(), slice::from_mut(&mut self.seen)]
     }

@@ -56,6 +56,21 @@ impl Geometry {
         }
     }
 
+    /// Height and width of the window.
+    pub const fn kernel(&self) -> [usize; 2] {
+        self.kernel
+    }
+
+    /// How far the window moves down and across.
+    pub const fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// What stands above and below, left and right of the image.
+    pub const fn padding(&self) -> [usize; 2] {
+        self.padding
+    }
+
     /// The shape of one image.
     pub const fn input(&self) -> Shape {
         self.input

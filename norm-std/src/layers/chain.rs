@@ -1,7 +1,7 @@
 use norm_core::When;
 
 use super::stage::sized;
-use super::{Context, Layer, Named, Param, join};
+use super::{Context, Layer, Named, Param, Piece, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
@@ -36,6 +36,11 @@ impl Chain {
     /// Never.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
+    }
+
+    /// What each layer is.
+    pub(crate) fn pieces<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Vec<Piece<'a>> {
+        self.layers.iter().map(|layer| layer.piece(shared)).collect()
     }
 
     /// The same layers for inference, as [`Layer::fold`].

@@ -31,6 +31,16 @@ impl Conv2d {
         Ok(Self { geometry, channels, pad: Vec::new() })
     }
 
+    /// The window.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// What stands around each channel of the image; empty for zeros.
+    pub fn pad(&self) -> &[f32] {
+        &self.pad
+    }
+
     pub(crate) fn output(&self) -> Shape {
         let [height, width] = self.geometry.output();
         Shape { channels: self.channels, height, width }

@@ -1,5 +1,5 @@
 use super::stage::sized;
-use super::{Context, Layer};
+use super::{Context, Layer, Piece};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::{Error, Shape};
@@ -70,6 +70,10 @@ impl Layer for Dropout {
     fn infer(&self, _: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         y.copy_from_slice(x);
         Ok(())
+    }
+
+    fn piece<'a>(&'a self, _: &'a [Boxed<f32>]) -> Piece<'a> {
+        Piece::Nothing
     }
 
     fn fold(&self, _: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

@@ -6,6 +6,7 @@ mod dense;
 mod dropout;
 mod firing;
 mod neurons;
+mod piece;
 mod pool;
 mod residual;
 mod stage;
@@ -16,6 +17,7 @@ pub use conv::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use neurons::Neurons;
+pub use piece::{NeuronsPiece, Piece};
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use residual::Residual;
 pub use wiring::Wiring;
@@ -174,6 +176,12 @@ pub trait Layer: Send + Sync {
     fn settle(&mut self, when: When) -> Result<(), Error> {
         let _ = when;
         Ok(())
+    }
+
+    /// What the layer is, for those who store trained networks; `shared` are the network's methods.
+    fn piece<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Piece<'a> {
+        let _ = shared;
+        Piece::Other("a layer of its own kind")
     }
 
     /// The same layer for inference, with every method that can be turned into plain weights and biases.

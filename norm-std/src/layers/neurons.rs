@@ -2,7 +2,7 @@ use norm_core::{Site, Spec, When};
 
 use super::firing::Firing;
 use super::stage::{Owner, Stage, sized};
-use super::{Context, Layer, Named, Param, Scratch, Wiring, join};
+use super::{Context, Layer, Named, NeuronsPiece, Param, Piece, Scratch, Wiring, join};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
@@ -418,6 +418,20 @@ impl Layer for Neurons {
 
     fn settle(&mut self, when: When) -> Result<(), Error> {
         (0..self.on_weight.len()).try_for_each(|i| self.settle_one(i, when))
+    }
+
+    fn piece<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Piece<'a> {
+        let methods = |stages: &'a [Stage]| stages.iter().map(|stage| stage.as_method(shared)).collect();
+        Piece::Neurons(NeuronsPiece {
+            wiring: &self.wiring,
+            weight: &self.weight,
+            bias: &self.bias,
+            on_input: methods(&self.on_input),
+            on_weight: methods(&self.on_weight),
+            on_drive: methods(&self.on_drive),
+            activation: self.firing.activation,
+            firing: self.firing.method.as_ref().map(|stage| stage.as_method(shared)),
+        })
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

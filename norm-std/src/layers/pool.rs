@@ -1,4 +1,4 @@
-use super::{Context, Layer};
+use super::{Context, Layer, Piece};
 use crate::kernels::{Geometry, avg_pool, avg_pool_backward, max_pool, max_pool_backward};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
@@ -62,6 +62,10 @@ impl Layer for MaxPool2d {
         Ok(())
     }
 
+    fn piece<'a>(&'a self, _: &'a [Boxed<f32>]) -> Piece<'a> {
+        Piece::MaxPool(self.geometry)
+    }
+
     fn fold(&self, _: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {
         Ok(Box::new(Self { geometry: self.geometry, chosen: Vec::new() }))
     }
@@ -115,6 +119,10 @@ impl Layer for AvgPool2d {
     fn infer(&self, _: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         avg_pool(&self.geometry, x, y);
         Ok(())
+    }
+
+    fn piece<'a>(&'a self, _: &'a [Boxed<f32>]) -> Piece<'a> {
+        Piece::AvgPool(self.geometry)
     }
 
     fn fold(&self, _: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

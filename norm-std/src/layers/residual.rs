@@ -2,7 +2,7 @@ use norm_core::When;
 
 use super::firing::Firing;
 use super::stage::{Stage, sized};
-use super::{Chain, Context, Layer, Named, Neurons, Param, join};
+use super::{Chain, Context, Layer, Named, Neurons, Param, Piece, join};
 use crate::methods::Boxed;
 use crate::{Error, Shape};
 
@@ -181,6 +181,10 @@ impl Layer for Residual {
     fn settle(&mut self, when: When) -> Result<(), Error> {
         self.body.settle(when)?;
         self.shortcut.iter_mut().try_for_each(|neurons| neurons.settle(when))
+    }
+
+    fn piece<'a>(&'a self, _: &'a [Boxed<f32>]) -> Piece<'a> {
+        Piece::Other("a residual block, for which the format has no memory of two ways")
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

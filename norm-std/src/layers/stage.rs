@@ -55,6 +55,11 @@ impl Stage {
         }
     }
 
+    /// The method, whoever owns it.
+    pub(super) fn as_method<'a>(&'a self, shared: &'a [Boxed<f32>]) -> &'a dyn Method<f32> {
+        &**self.method(shared)
+    }
+
     /// What the last forward pass gave.
     pub(super) fn y(&self) -> &[f32] {
         &self.y[..self.len]

@@ -1,0 +1,83 @@
+use ndarray::ArrayView2;
+use norm_core::model::Model;
+
+use crate::Error;
+
+/// An exported file with norm-core's own inference, as the device will run it, on the desktop.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The file, in words, so that it is aligned.
+    words: Vec<u32>,
+}
+
+impl Loaded {
+    /// Takes a file in.
+    ///
+    /// # Errors
+    ///
+    /// What [`Model::load`] refuses.
+    pub fn new(file: &[u8]) -> Result<Self, Error> {
+        let (words, rest) = file.as_chunks();
+        let mut words: Vec<u32> = words.iter().map(|&w| u32::from_ne_bytes(w)).collect();
+        if !rest.is_empty() {
+            // Not whole: the loader says so.
+            words.clear();
+        }
+        let loaded = Self { words };
+        Model::<{ norm_core::model::ALL }>::load(loaded.bytes()).map_err(|e| Error::Export(e.to_string()))?;
+        Ok(loaded)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+
+    /// norm-core's view of it.
+    ///
+    /// # Errors
+    ///
+    /// None that [`new`](Self::new) would not have met.
+    pub fn model(&self) -> Result<Model<'_>, Error> {
+        Model::load(self.bytes()).map_err(|e| Error::Export(e.to_string()))
+    }
+
+    /// The output for one input.
+    ///
+    /// # Errors
+    ///
+    /// An input of another length, or one that is not finite.
+    pub fn run(&self, input: &[f32]) -> Result<Vec<f32>, Error> {
+        let model = self.model()?;
+        let (mut work, mut output) = (vec![0.0; model.work_len()], vec![0.0; model.outputs()]);
+        model.run(input, &mut work, &mut output).map_err(Error::method("the exported network"))?;
+        Ok(output)
+    }
+
+    /// The share of rows whose largest output is that of their label; the first one, of equals, as a device would take.
+    ///
+    /// # Errors
+    ///
+    /// No rows; otherwise as of [`run`](Self::run).
+    pub fn accuracy(&self, rows: ArrayView2<'_, f32>, labels: &[u32]) -> Result<f64, Error> {
+        if rows.nrows() == 0 || labels.is_empty() {
+            return Err(Error::Empty { what: "the set to evaluate on" });
+        }
+        let mut correct = 0;
+        for (row, &label) in rows.rows().into_iter().zip(labels) {
+            let y = self.run(&row.to_vec())?;
+            correct += usize::from(largest(&y) == label as usize);
+        }
+        Ok(correct as f64 / rows.nrows() as f64)
+    }
+}
+
+/// The index of the largest value, the first of equals.
+pub(super) fn largest(y: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, v) in y.iter().enumerate() {
+        if *v > y[best] {
+            best = i;
+        }
+    }
+    best
+}
