@@ -7,6 +7,7 @@ use norm_core::Real;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::kernels::vectorized;
 
 /// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,6 +80,7 @@ impl Activation {
 
     /// `y = f(z)`; NaN stays NaN.
     pub fn forward(self, z: &[f32], y: &mut [f32]) {
+        #[inline(always)]
         fn map(z: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
             for (y, &z) in y.iter_mut().zip(z) {
                 *y = f(z);
@@ -86,7 +88,7 @@ impl Activation {
         }
         match self {
             // A comparison, not `max`, which would hide a NaN.
-            Activation::Relu => map(z, y, |z| if z < 0.0 { 0.0 } else { z }),
+            Activation::Relu => vectorized(|| map(z, y, |z| if z < 0.0 { 0.0 } else { z })),
             Activation::LeakyRelu => map(z, y, |z| if z < 0.0 { 0.01 * z } else { z }),
             Activation::Tanh => map(z, y, Real::tanh),
             Activation::Sigmoid => map(z, y, sigmoid),
@@ -105,11 +107,11 @@ impl Activation {
             }
         }
         match self {
-            Activation::Relu => {
+            Activation::Relu => vectorized(|| {
                 for (dy, &y) in dy.iter_mut().zip(y) {
                     *dy = if y > 0.0 { *dy } else { 0.0 };
                 }
-            }
+            }),
             Activation::LeakyRelu => map(z, y, dy, |z, _| if z > 0.0 { 1.0 } else { 0.01 }),
             Activation::Tanh => map(z, y, dy, |_, y| 1.0 - y * y),
             Activation::Sigmoid => map(z, y, dy, |_, y| y * (1.0 - y)),

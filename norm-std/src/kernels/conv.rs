@@ -10,6 +10,7 @@
 
 use norm_core::Channel;
 
+use super::direct::Direct;
 use super::{Geometry, Transposed, gemm, vectorized};
 
 /// The convolution.
@@ -22,6 +23,9 @@ pub fn conv2d(
     work: &mut Vec<f32>,
 ) {
     let (positions, taps, channels) = (g.positions(), g.taps(), bias.len());
+    if let Some(direct) = Direct::of(g, channels) {
+        return direct.forward(x, pad, (weight, bias), u, work);
+    }
     let columns = columns(g, work);
     for (x, u) in x.chunks_exact(g.input.len()).zip(u.chunks_exact_mut(channels * positions)) {
         unfold(g, x, pad, columns);
@@ -42,11 +46,17 @@ pub fn conv2d_params(
     work: &mut Vec<f32>,
 ) {
     let (positions, taps, channels) = (g.positions(), g.taps(), dbias.len());
-    let columns = columns(g, work);
-    dweight.fill(0.0);
-    for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
-        unfold(g, x, pad, columns);
-        gemm((channels, positions, taps), (du, Transposed::No), (columns, Transposed::Yes), 1.0, dweight);
+    match Direct::of(g, channels) {
+        Some(direct) => direct.weight(x, pad, du, dweight, work),
+        None => {
+            let columns = columns(g, work);
+            dweight.fill(0.0);
+            for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
+                unfold(g, x, pad, columns);
+                let (du, columns) = ((du, Transposed::No), (&*columns, Transposed::Yes));
+                gemm((channels, positions, taps), du, columns, 1.0, dweight);
+            }
+        }
     }
     vectorized(|| {
         for (c, dbias) in dbias.iter_mut().enumerate() {
@@ -59,6 +69,9 @@ pub fn conv2d_params(
 pub fn conv2d_input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
     let (positions, taps) = (g.positions(), g.taps());
     let channels = weight.len() / taps;
+    if let Some(direct) = Direct::of(g, channels) {
+        return direct.input(du, weight, dx, work);
+    }
     let columns = columns(g, work);
     for (dx, du) in dx.chunks_exact_mut(g.input.len()).zip(du.chunks_exact(channels * positions)) {
         gemm((taps, channels, positions), (weight, Transposed::Yes), (du, Transposed::No), 0.0, columns);

@@ -5,9 +5,11 @@
 //! every sum is part of norm-core's specification, so the bits stay the same.
 
 mod conv;
+mod direct;
 mod gemm;
 mod geometry;
 mod pool;
+mod transpose;
 
 pub use self::conv::{conv2d, conv2d_input, conv2d_params};
 pub use self::gemm::{Transposed, gemm};
@@ -23,19 +25,23 @@ pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
 
 /// `y += a`, for each row of `y`.
 pub fn add_rows(a: &[f32], y: &mut [f32]) {
-    for y in y.chunks_exact_mut(a.len().max(1)) {
-        for (y, &a) in y.iter_mut().zip(a) {
-            *y += a;
+    vectorized(|| {
+        for y in y.chunks_exact_mut(a.len().max(1)) {
+            for (y, &a) in y.iter_mut().zip(a) {
+                *y += a;
+            }
         }
-    }
+    });
 }
 
 /// `sums = Σ` over the rows of `x`.
 pub fn sum_rows(x: &[f32], sums: &mut [f32]) {
-    sums.fill(0.0);
-    for x in x.chunks_exact(sums.len().max(1)) {
-        for (sum, &x) in sums.iter_mut().zip(x) {
-            *sum += x;
+    vectorized(|| {
+        sums.fill(0.0);
+        for x in x.chunks_exact(sums.len().max(1)) {
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
         }
-    }
+    });
 }

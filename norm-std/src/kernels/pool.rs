@@ -3,7 +3,9 @@
 //! Images lie one after another, channel by channel; windows have no padding. What a stride leaves over at the lower and
 //! right edges is not seen.
 
-use super::Geometry;
+use std::array::from_fn;
+
+use super::{Geometry, vectorized};
 
 /// Runs `f` on every window of every channel: the window's index, and its rows as indices of the first value in `x`.
 fn windows(g: &Geometry, planes: usize, mut f: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
@@ -24,6 +26,9 @@ fn windows(g: &Geometry, planes: usize, mut f: impl FnMut(usize, &mut dyn Iterat
 /// `y = max` of the window. NaN counts as largest, so that it stays visible; of equal values the first does.
 /// `chosen` is told which value of `x` it was, for [`max_pool_backward`].
 pub fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], mut chosen: Option<&mut [u32]>) {
+    if g.kernel == [2, 2] && g.stride == [2, 2] {
+        return max_pool_2x2(Halves { g, x, y, chosen });
+    }
     let width = g.kernel[1];
     windows(g, x.len() / g.input.positions(), |window, rows| {
         let (mut best, mut at) = (f32::NEG_INFINITY, None);
@@ -39,6 +44,101 @@ pub fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], mut chosen: Option<&mut 
             chosen[window] = at as u32;
         }
     });
+}
+
+/// The same for the usual windows, side by side and without a branch on what the values are: a network that learns leaves
+/// nothing to predict.
+struct Halves<'a> {
+    g: &'a Geometry,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    chosen: Option<&'a mut [u32]>,
+}
+
+/// Windows that are worked on at once.
+const WINDOWS: usize = 8;
+
+impl Halves<'_> {
+    /// `split` takes neighbours apart: first those at even places, then those at odd ones.
+    #[inline(always)]
+    fn run(mut self, split: impl Fn(&[f32; 2 * WINDOWS]) -> [[f32; WINDOWS]; 2]) {
+        let ([height, width], across) = (self.g.output(), self.g.input.width);
+        let plane = self.g.input.positions();
+        for (row, y) in self.y.chunks_exact_mut(width).enumerate() {
+            let first = row / height * plane + row % height * 2 * across;
+            let mut chosen = self.chosen.as_deref_mut().map(|chosen| &mut chosen[row * width..][..width]);
+            for (from, y) in (0..).step_by(WINDOWS).zip(y.chunks_mut(WINDOWS)) {
+                let first = first + 2 * from;
+                let (upper, lower) = (&self.x[first..], &self.x[first + across..]);
+                // Windows beyond the end of the row see what follows there, and go nowhere.
+                let whole = |x: &[f32]| match x.first_chunk() {
+                    Some(x) => *x,
+                    None => from_fn(|i| x.get(i).copied().unwrap_or(0.0)),
+                };
+                let [a, b] = split(&whole(upper));
+                let [c, d] = split(&whole(lower));
+                let (mut best, mut at) = ([0.0; WINDOWS], [0; WINDOWS]);
+                let (start, below) = (first as u32, (first + across) as u32);
+                for i in 0..WINDOWS {
+                    let left = 2 * i as u32;
+                    let above = larger((a[i], start + left), (b[i], start + left + 1));
+                    let under = larger((c[i], below + left), (d[i], below + left + 1));
+                    (best[i], at[i]) = larger(above, under);
+                }
+                put(&best, y);
+                if let Some(chosen) = &mut chosen {
+                    put(&at, &mut chosen[from..][..y.len()]);
+                }
+            }
+        }
+    }
+}
+
+/// As many as there is place for.
+#[inline(always)]
+fn put<T: Copy>(from: &[T; WINDOWS], to: &mut [T]) {
+    match to.first_chunk_mut() {
+        Some(to) => *to = *from,
+        None => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+    }
+}
+
+/// The later value if it is larger or NaN, else the former.
+#[inline(always)]
+fn larger(former: (f32, u32), later: (f32, u32)) -> (f32, u32) {
+    let take = (later.0 > former.0) | later.0.is_nan();
+    (if take { later.0 } else { former.0 }, if take { later.1 } else { former.1 })
+}
+
+#[cfg(target_arch = "x86_64")]
+struct OnAvx2<'a>(pulp::x86::V3, Halves<'a>);
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::WithSimd for OnAvx2<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self(simd, halves) = self;
+        halves.run(|x| {
+            let [low, high]: [std::arch::x86_64::__m256; 2] = pulp::cast(*x);
+            let order = |x| {
+                let x = simd.avx._mm256_castps_pd(x);
+                let x = simd.avx2._mm256_permute4x64_pd::<0b11_01_10_00>(x);
+                pulp::cast(simd.avx._mm256_castpd_ps(x))
+            };
+            [simd.avx._mm256_shuffle_ps::<0x88>(low, high), simd.avx._mm256_shuffle_ps::<0xdd>(low, high)]
+                .map(order)
+        });
+    }
+}
+
+fn max_pool_2x2(halves: Halves<'_>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return pulp::Simd::vectorize(simd, OnAvx2(simd, halves));
+    }
+    vectorized(|| halves.run(|x| [from_fn(|i| x[2 * i]), from_fn(|i| x[2 * i + 1])]));
 }
 
 /// The gradient of the images: each window's goes to the value it chose.

@@ -8,6 +8,7 @@ pub use unit_bound::bound_units;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::vectorized;
 use crate::layers::Param;
 use crate::{Error, Network};
 
@@ -98,12 +99,12 @@ impl Optimizer {
         }
         let [first, second] = &mut self.slots[index];
         match self.rule {
-            Rule::Sgd { momentum } => {
+            Rule::Sgd { momentum } => vectorized(|| {
                 for ((w, &g), v) in value.iter_mut().zip(&*grad).zip(first) {
                     *v = momentum * *v + (g + decay * *w);
                     *w -= lr * *v;
                 }
-            }
+            }),
             Rule::AdamW { beta1, beta2, eps } => {
                 let correct1 = 1.0 - beta1.powi(self.step);
                 let correct2 = (1.0 - beta2.powi(self.step)).sqrt();

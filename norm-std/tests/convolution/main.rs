@@ -7,6 +7,7 @@ use norm_std::layers::{Activity, Context, Conv2d, Dropout, Layer, Neurons, Resid
 use norm_std::random::Random;
 use norm_std::{Activation, Recipe, Shape};
 
+mod direct;
 mod lenet;
 mod networks;
 mod oracle;

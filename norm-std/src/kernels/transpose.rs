@@ -1,0 +1,120 @@
+//! Rows to columns.
+
+/// `to[j, i] = from[i, j]` for `rows × columns` values; rows of `from` begin every `from_pitch` values, those of `to`
+/// every `to_pitch`.
+pub(super) fn transpose(
+    (rows, columns): (usize, usize),
+    from: &[f32],
+    from_pitch: usize,
+    to: &mut [f32],
+    to_pitch: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        let tiles = Tiles { simd, shape: (rows, columns), from, from_pitch, to, to_pitch };
+        return pulp::Simd::vectorize(simd, tiles);
+    }
+    plain((0, 0), (rows, columns), from, from_pitch, to, to_pitch);
+}
+
+/// One value after another: those from row and column `first` on.
+#[inline(always)]
+fn plain(
+    first: (usize, usize),
+    (rows, columns): (usize, usize),
+    from: &[f32],
+    from_pitch: usize,
+    to: &mut [f32],
+    to_pitch: usize,
+) {
+    for i in first.0..rows {
+        let from = &from[i * from_pitch..][first.1..columns];
+        let to = to[first.1 * to_pitch..].chunks_mut(to_pitch);
+        to.zip(from).for_each(|(to, &from)| to[i] = from);
+    }
+}
+
+/// Squares of 8 by 8 in registers.
+#[cfg(target_arch = "x86_64")]
+struct Tiles<'a> {
+    simd: pulp::x86::V3,
+    shape: (usize, usize),
+    from: &'a [f32],
+    from_pitch: usize,
+    to: &'a mut [f32],
+    to_pitch: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::WithSimd for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { simd, shape: (rows, columns), from, from_pitch, to, to_pitch } = self;
+        let (whole_rows, whole_columns) = (rows / 8 * 8, columns / 8 * 8);
+        for i in (0..whole_rows).step_by(8) {
+            for j in (0..whole_columns).step_by(8) {
+                let tile = std::array::from_fn(|r| {
+                    let row = from[(i + r) * from_pitch + j..].first_chunk::<8>();
+                    row.copied().unwrap_or_default()
+                });
+                for (r, column) in square(simd, tile).into_iter().enumerate() {
+                    to[(j + r) * to_pitch + i..][..8].copy_from_slice(&column);
+                }
+            }
+        }
+        plain((0, whole_columns), (whole_rows, columns), from, from_pitch, to, to_pitch);
+        plain((whole_rows, 0), (rows, columns), from, from_pitch, to, to_pitch);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn square(simd: pulp::x86::V3, tile: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+    use std::arch::x86_64::__m256;
+    use std::array::from_fn;
+    let avx = simd.avx;
+    let rows: [__m256; 8] = tile.map(pulp::cast);
+    let pairs: [__m256; 8] = from_fn(|i| match i % 2 {
+        0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
+        _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
+    });
+    // Of pairs 0..4: columns 0, 1, 2, 3 of the first four rows, in both halves; of 4..8 those of the others.
+    let fours: [__m256; 8] = from_fn(|i| {
+        let (four, column) = (i / 4 * 4, i % 4);
+        let (a, b) = (pairs[four + column / 2], pairs[four + 2 + column / 2]);
+        match column % 2 {
+            0 => avx._mm256_shuffle_ps::<0x44>(a, b),
+            _ => avx._mm256_shuffle_ps::<0xee>(a, b),
+        }
+    });
+    from_fn(|i| {
+        pulp::cast(match i / 4 {
+            0 => avx._mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]),
+            _ => avx._mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_and_pitch() {
+        for (rows, columns) in [(1, 1), (8, 8), (7, 9), (16, 24), (19, 33), (3, 8), (8, 3)] {
+            for spare in [0, 5] {
+                let (from_pitch, to_pitch) = (columns + spare, rows + spare);
+                let from: Vec<f32> = (0..rows * from_pitch).map(|i| i as f32).collect();
+                let mut to = vec![-1.0; columns * to_pitch];
+                transpose((rows, columns), &from, from_pitch, &mut to, to_pitch);
+                for (j, to) in to.chunks(to_pitch).enumerate() {
+                    for (i, &to) in to.iter().enumerate() {
+                        assert_eq!(to, if i < rows { from[i * from_pitch + j] } else { -1.0 });
+                    }
+                }
+            }
+        }
+    }
+}
