@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, data, eval, experiment, methods, predict, run, train};
+use crate::{apply, data, eval, experiment, methods, predict, report, run, train};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     Predict(predict::Args),
     Data(data::Args),
     Apply(Box<apply::Args>),
+    Report(report::Args),
     Methods(methods::Args),
 }
 

@@ -12,7 +12,10 @@ mod interrupt;
 mod methods;
 mod model_file;
 mod output;
+mod page;
+mod plot;
 mod predict;
+mod report;
 mod run;
 mod run_table;
 mod terminal;
@@ -41,6 +44,7 @@ fn run() -> Result<(), Error> {
         Command::Predict(args) => predict::run(&args),
         Command::Data(args) => data::run(args),
         Command::Apply(args) => apply::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Methods(args) => methods::run(args),
     }
 }

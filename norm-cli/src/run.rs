@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use norm_std::compare::{Comparison, Plan, RATES, Sets, compare};
 use norm_std::data::Standardize;
 use norm_std::{Recipe, names};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::{Report, Threads};
 use crate::error::Error;
+use crate::page::args::{PageArgs, command_line};
+use crate::page::{comparison_page, main_figure};
 use crate::run_table::table;
 use crate::training_args::{DataArgs, TUNING_SEED, TrainingArgs};
 use crate::{interrupt, terminal};
@@ -21,7 +23,8 @@ Examples:
   norm run --method none,batch,layer,synaptic           only these
   norm run --method divisive+synaptic,synaptic:tau=200  a combination; a method with an option
   norm run --dataset csv:my.csv --model mlp:64-32       your own rows, the label last
-  norm run --dataset fashion-mnist --dir DIR --train-rows 6000 --epochs 5 --json results.json")]
+  norm run --dataset fashion-mnist --dir DIR --train-rows 6000 --epochs 5 --json results.json
+  norm run --page digits.html --plot digits.svg         the results as a page, and its main figure")]
 pub(crate) struct Args {
     #[command(flatten)]
     data: DataArgs,
@@ -40,21 +43,25 @@ pub(crate) struct Args {
     threads: Threads,
     #[command(flatten)]
     report: Report,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
-/// What `--json` writes.
-#[derive(Debug, Serialize)]
-struct Results<'a> {
+/// What `--json` writes, and what the page is made from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Results {
     /// What made it.
-    norm: &'static str,
-    command: Vec<String>,
-    data: Data,
+    pub(crate) norm: String,
+    pub(crate) command: Vec<String>,
+    pub(crate) data: Data,
+    /// For other programs; they follow from the comparison.
+    #[serde(skip_deserializing)]
     rows: Vec<norm_std::compare::Row>,
-    comparison: &'a Comparison,
+    pub(crate) comparison: Comparison,
 }
 
 /// The data set, so that it can be found again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Data {
     pub(crate) name: String,
     pub(crate) input: norm_std::Shape,
@@ -64,7 +71,7 @@ pub(crate) struct Data {
     pub(crate) test_rows: usize,
     pub(crate) scaling: String,
     pub(crate) division: String,
-    sources: Vec<norm_std::data::Checksum>,
+    pub(crate) sources: Vec<norm_std::data::Checksum>,
 }
 
 /// Share of the training rows to choose learning rates by.
@@ -73,6 +80,7 @@ const VALIDATION: f64 = 0.2;
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     let methods = methods(&args.method)?;
     let sink = args.report.open()?;
+    let files = args.page.open()?;
     interrupt::listen()?;
     let (sets, data) = load(&args)?;
     let base = args.training.config(Recipe::none(), args.lr.first().copied().unwrap_or_default());
@@ -102,15 +110,19 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         norm_std::Error::Stopped => Error::interrupted(format!("stopped after {done}; nothing was written")),
         other => other.into(),
     })?;
-    let rows = comparison.rows();
     let results = Results {
-        norm: env!("CARGO_PKG_VERSION"),
+        norm: env!("CARGO_PKG_VERSION").to_owned(),
         command: std::env::args().collect(),
-        data: data.clone(),
-        rows: rows.clone(),
-        comparison: &comparison,
+        data,
+        rows: comparison.rows(),
+        comparison,
     };
-    sink.write(&results, || table(&data, &comparison, &rows))
+    let command = command_line(&results.command);
+    files.write(
+        || comparison_page(std::slice::from_ref(&results), &command),
+        || Some(main_figure(&results)),
+    )?;
+    sink.write(&results, || table(&results.data, &results.comparison, &results.rows))
 }
 
 /// The list after `--method`.

@@ -44,7 +44,8 @@ pub struct LayerMeasures {
     pub participation: f64,
     /// Effective rank of the covariance, by the number of units.
     pub effective_rank: f64,
-    /// Between-class by within-class scatter.
+    /// Between-class by within-class scatter; not finite where rows of a class do not differ.
+    #[serde(with = "crate::nullable")]
     pub fisher: f64,
     /// Units by activation probability, in bins of equal width from 0 to 1.
     pub probability_histogram: Vec<u32>,
