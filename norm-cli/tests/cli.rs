@@ -350,7 +350,7 @@ mod apply {
             ("group --groups 1.5", "group: groups is 1.5, but must be a whole number from 1"),
             (
                 "k-winners --k 7",
-                "k-winners: k is 7, but must be from 1 to the number of neurons of the layer",
+                "k-winners: k is 7, but must be from 1 to the number of neurons of the layer (channels, after a convolution)",
             ),
             ("k-winners --k 0", "k-winners: k is 0, but must be a whole number from 1"),
             ("batch --option momentum=2", "batch: momentum is 2, but must be from 0 to 1"),

@@ -38,7 +38,7 @@ fn plots(methods: usize, layers: usize) -> Vec<Plot> {
         name: name(i),
         kind: kind(i),
         mean: Some(value(i, 0)).filter(|_| i != 4),
-        half: Some(0.8).filter(|_| i % 3 != 0),
+        half: Some(0.8).filter(|_| !i.is_multiple_of(3)),
         values: (0..3).map(|j| value(i, j)).collect(),
         note: if i == 6 { "(2 div.)".to_owned() } else { String::new() },
     };
