@@ -188,7 +188,7 @@ mod tests {
             for (tick, label) in scale.ticks(count) {
                 prop_assert!(!label.is_empty());
                 let at = scale.at(tick);
-                prop_assert!(at.is_none_or(|at| (10.0..=110.0).contains(&at)), "{at:?}");
+                prop_assert!(at.is_none_or(|at| (9.99..=110.01).contains(&at)), "{at:?}");
             }
             prop_assert!(scale.ticks(count).len() <= 4 * count.max(1) + 3);
         }
