@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use norm_std::compare::{Comparison, Plan, RATES, Sets, compare};
-use norm_std::data::Standardize;
+use norm_std::compare::{Comparison, Plan, RATES, Sets, TUNING_SEED, compare};
+use norm_std::data::DataInfo;
 use norm_std::{Recipe, names};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::page::args::{PageArgs, command_line};
 use crate::page::{comparison_page, main_figure};
 use crate::run_table::table;
-use crate::training_args::{DataArgs, TUNING_SEED, TrainingArgs};
+use crate::training_args::{DataArgs, TrainingArgs};
 use crate::{interrupt, terminal};
 
 /// Compare normalization methods: train a network with each, over several seeds
@@ -53,36 +53,19 @@ pub(crate) struct Results {
     /// What made it.
     pub(crate) norm: String,
     pub(crate) command: Vec<String>,
-    pub(crate) data: Data,
+    pub(crate) data: DataInfo,
     /// For other programs; they follow from the comparison.
     #[serde(skip_deserializing)]
     rows: Vec<norm_std::compare::Row>,
     pub(crate) comparison: Comparison,
 }
 
-/// The data set, so that it can be found again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Data {
-    pub(crate) name: String,
-    pub(crate) input: norm_std::Shape,
-    pub(crate) classes: usize,
-    pub(crate) train_rows: usize,
-    pub(crate) validation_rows: usize,
-    pub(crate) test_rows: usize,
-    pub(crate) scaling: String,
-    pub(crate) division: String,
-    pub(crate) sources: Vec<norm_std::data::Checksum>,
-}
-
-/// Share of the training rows to choose learning rates by.
-const VALIDATION: f64 = 0.2;
-
 pub(crate) fn run(args: Args) -> Result<(), Error> {
     let methods = methods(&args.method)?;
     let sink = args.report.open()?;
     let files = args.page.open()?;
     interrupt::listen()?;
-    let (sets, data) = load(&args)?;
+    let (sets, data) = Sets::prepare(args.data.load()?, TUNING_SEED)?;
     let base = args.training.config(Recipe::none(), args.lr.first().copied().unwrap_or_default());
     let first = args.training.seed;
     let plan = Plan {
@@ -138,34 +121,4 @@ pub(crate) fn methods(text: &str) -> Result<Vec<Recipe>, Error> {
         }
     }
     Ok(methods)
-}
-
-fn load(args: &Args) -> Result<(Sets, Data), Error> {
-    let mut set = args.data.load()?;
-    let scale = Standardize::fit(&set.train, set.input)?;
-    scale.apply(&mut set.train)?;
-    scale.apply(&mut set.test)?;
-    let (tuning, validation) = set.train.divide(VALIDATION, TUNING_SEED)?;
-    let data = Data {
-        name: set.name,
-        input: set.input,
-        classes: set.classes,
-        train_rows: set.train.len(),
-        validation_rows: validation.len(),
-        test_rows: set.test.len(),
-        scaling: set.scaling,
-        division: set.division,
-        sources: set.sources,
-    };
-    Ok((
-        Sets {
-            input: data.input,
-            classes: data.classes,
-            train: set.train,
-            validation,
-            tuning,
-            test: set.test,
-        },
-        data,
-    ))
 }

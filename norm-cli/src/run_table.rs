@@ -7,7 +7,7 @@ use norm_core::Scale;
 use norm_std::compare::{Comparison, Row};
 use norm_std::stats::Interval;
 
-use crate::run::Data;
+use norm_std::data::DataInfo;
 
 /// Lines above, below and under the header.
 pub(crate) const LINES: TableStyle = TableStyle::new()
@@ -16,7 +16,7 @@ pub(crate) const LINES: TableStyle = TableStyle::new()
     .bottom_border(LineStyle::new('─', '─', '─', '─'));
 
 /// What was done, the table, and how to read it.
-pub(crate) fn table(data: &Data, comparison: &Comparison, rows: &[Row]) -> String {
+pub(crate) fn table(data: &DataInfo, comparison: &Comparison, rows: &[Row]) -> String {
     let mut text = head(data, comparison);
     let mut table = Table::new();
     table.load_style(LINES).set_header(
@@ -67,7 +67,7 @@ pub(crate) fn table(data: &Data, comparison: &Comparison, rows: &[Row]) -> Strin
     text + &foot(comparison)
 }
 
-fn head(data: &Data, comparison: &Comparison) -> String {
+fn head(data: &DataInfo, comparison: &Comparison) -> String {
     let plan = &comparison.plan;
     let mut text = String::new();
     let _ = writeln!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use norm_std::Recipe;
 use norm_std::checkpoint::{About, Checkpoint, Done, Rows, in_folder, tidy};
+use norm_std::compare::TUNING_SEED;
 use norm_std::data::{Dataset, Source, Split, Standardize};
 use norm_std::evaluate::{Evaluation, evaluate};
 use norm_std::train::{Config, Trainer};
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::args::Report;
 use crate::error::Error;
-use crate::training_args::{DataArgs, TUNING_SEED, TrainingArgs, load};
+use crate::training_args::{DataArgs, TrainingArgs, load};
 use crate::{interrupt, model_file, terminal};
 
 /// Train one network and keep it; Ctrl-C leaves a checkpoint to resume from

@@ -9,9 +9,6 @@ use norm_std::{Activation, Initialization, Model, Recipe};
 
 use crate::error::Error;
 
-/// The seed by which validation rows are held out of training, and of the runs that choose learning rates.
-pub(crate) const TUNING_SEED: u64 = 1_000_003;
-
 /// Which rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataArgs {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Split;
+use crate::data::{self, DataInfo, Dataset, Split, Standardize};
 use crate::measure::{Measures, measure};
 use crate::stats::Interval;
 use crate::train::{Config, Divergence, Epoch, Trainer};
@@ -13,6 +13,11 @@ use crate::{Error, Recipe, Shape};
 
 /// The learning rates that each method chooses from on validation data, unless one is given.
 pub const RATES: [f32; 5] = [0.003, 0.01, 0.03, 0.1, 0.3];
+
+/// The learning rate of a method is chosen on this share of the training rows.
+const VALIDATION: f64 = 0.2;
+/// The usual seed of the division into rows to tune on and rows to choose by, and of the runs that choose.
+pub const TUNING_SEED: u64 = 1_000_003;
 
 /// What to compare, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +51,33 @@ pub struct Sets {
     pub tuning: Split,
     /// Rows to test on: seen once, at the end.
     pub test: Split,
+}
+
+impl Sets {
+    /// A data set, standardized by its training rows, of which 20 % of each class (by `seed`) choose learning rates.
+    ///
+    /// # Errors
+    ///
+    /// Too few training rows to standardize by or to divide.
+    pub fn prepare(mut set: Dataset, seed: u64) -> Result<(Self, DataInfo), data::Error> {
+        let scale = Standardize::fit(&set.train, set.input)?;
+        scale.apply(&mut set.train)?;
+        scale.apply(&mut set.test)?;
+        let (tuning, validation) = set.train.divide(VALIDATION, seed)?;
+        let info = DataInfo {
+            name: set.name,
+            input: set.input,
+            classes: set.classes,
+            train_rows: set.train.len(),
+            validation_rows: validation.len(),
+            test_rows: set.test.len(),
+            scaling: set.scaling,
+            division: set.division,
+            sources: set.sources,
+        };
+        let (input, classes, train, test) = (set.input, set.classes, set.train, set.test);
+        Ok((Self { input, classes, train, validation, tuning, test }, info))
+    }
 }
 
 /// One network, trained and measured.

@@ -77,6 +77,29 @@ pub struct Dataset {
     pub sources: Vec<Checksum>,
 }
 
+/// A data set, so that it can be found again.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DataInfo {
+    /// As after `--dataset`.
+    pub name: String,
+    /// The shape of one row.
+    pub input: Shape,
+    /// Classes.
+    pub classes: usize,
+    /// Rows that are trained on, those to choose rates by included.
+    pub train_rows: usize,
+    /// Rows that rates are chosen by.
+    pub validation_rows: usize,
+    /// Rows that are tested on.
+    pub test_rows: usize,
+    /// How the values differ from those in the files.
+    pub scaling: String,
+    /// How the rows were divided.
+    pub division: String,
+    /// The files.
+    pub sources: Vec<Checksum>,
+}
+
 /// The checksum of a file as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checksum {

@@ -18,9 +18,9 @@ impl Experiment for Accuracy {
 
     fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
         let data = lab.data(&record.key)?;
-        let mut trainer = lab.train(config, data, &data.train, |_| Ok(()))?;
-        let test = measure(trainer.network(), data.test.x.view(), &data.test.y)?;
-        let rows = at_most(&data.train, 5000);
+        let mut trainer = lab.train(config, &data.sets, &data.sets.train, |_| Ok(()))?;
+        let test = measure(trainer.network(), data.sets.test.x.view(), &data.sets.test.y)?;
+        let rows = at_most(&data.sets.train, 5000);
         let train = crate::evaluate::evaluate(trainer.network(), rows.x.view(), &rows.y)?;
         record_test(record, &trainer, &test);
         record.value("train-accuracy", train.accuracy);

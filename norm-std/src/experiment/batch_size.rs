@@ -1,11 +1,9 @@
 //! How small may a batch be?
 
 use super::lab::Lab;
-use super::layers::record_test;
 use super::read::{Better, Reader, claim_better, number, place_name};
-use super::results::{Axis, Cell, Key, Plot, PlotKind, Point, Record, Results, Series, Summary, Table};
+use super::results::{Axis, Cell, Key, Plot, PlotKind, Point, Results, Series, Summary, Table};
 use super::{Error, Experiment};
-use crate::measure::measure;
 use crate::train::Config;
 
 pub(super) struct BatchSize;
@@ -27,14 +25,6 @@ impl Experiment for BatchSize {
 
     fn config(&self, lab: &Lab<'_>, key: &Key) -> Result<Config, Error> {
         Ok(Config { batch_size: key.number("batch") as usize, ..lab.config(key)? })
-    }
-
-    fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
-        let data = lab.data(&record.key)?;
-        let mut trainer = lab.train(config, data, &data.train, |_| Ok(()))?;
-        let test = measure(trainer.network(), data.test.x.view(), &data.test.y)?;
-        record_test(record, &trainer, &test);
-        Ok(())
     }
 
     fn summary(&self, results: &Results) -> Summary {

@@ -22,12 +22,12 @@ impl Experiment for Coding {
     fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
         let data = lab.data(&record.key)?;
         let [seen, fitted, tested] = ROWS;
-        let mut trainer = lab.train(config, data, &data.train, |_| Ok(()))?;
-        let test = at_most(&data.test, seen);
+        let mut trainer = lab.train(config, &data.sets, &data.sets.train, |_| Ok(()))?;
+        let test = at_most(&data.sets.test, seen);
         let measures = measure(trainer.network(), test.x.view(), &test.y)?;
         record_test(record, &trainer, &measures);
         record_layers(record, &measures);
-        let (fit, query) = (at_most(&data.train, fitted), at_most(&data.test, tested));
+        let (fit, query) = (at_most(&data.sets.train, fitted), at_most(&data.sets.test, tested));
         let readouts = readouts(trainer.network(), &fit, &query)?;
         record.curve("centroid", readouts.iter().map(|r| r.centroid).collect());
         record.curve("knn", readouts.iter().map(|r| r.knn).collect());

@@ -2,12 +2,10 @@
 
 use super::batch_size::{grid_plot, grid_table};
 use super::lab::Lab;
-use super::layers::record_test;
 use super::learning_rate::{WITHIN, width_table, width_versus};
 use super::read::{Better, Reader, claim_better};
-use super::results::{Axis, Key, Plot, Record, Results, Summary, Table};
+use super::results::{Axis, Key, Plot, Results, Summary, Table};
 use super::{Error, Experiment};
-use crate::measure::measure;
 use crate::train::Config;
 use crate::{Initialization, Scheme};
 
@@ -47,14 +45,6 @@ impl Experiment for InitialWeights {
         let mut key = key.clone();
         key.setting.remove("factor");
         Some(key)
-    }
-
-    fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
-        let data = lab.data(&record.key)?;
-        let mut trainer = lab.train(config, data, &data.train, |_| Ok(()))?;
-        let test = measure(trainer.network(), data.test.x.view(), &data.test.y)?;
-        record_test(record, &trainer, &test);
-        Ok(())
     }
 
     fn summary(&self, results: &Results) -> Summary {

@@ -1,28 +1,18 @@
 //! The data of an experiment, and the networks that are trained on them.
 
 use super::Error;
-use super::results::{DataInfo, Key};
+use super::results::Key;
 use super::settings::Settings;
-use crate::data::{Options, Source, Split, Standardize};
+use crate::compare::Sets;
+use crate::data::{DataInfo, Options, Source, Split};
 use crate::evaluate::evaluate;
 use crate::train::{Config, Trainer};
-use crate::{Model, Recipe, Shape};
+use crate::{Model, Recipe};
 
-/// Share of the training rows to choose learning rates by.
-const VALIDATION: f64 = 0.2;
-
-/// A data set, standardized by its training rows.
+/// A data set, ready to be trained on.
 pub(super) struct Data {
     pub(super) info: DataInfo,
-    pub(super) input: Shape,
-    pub(super) classes: usize,
-    #[expect(dead_code, reason = "drift undoes it")]
-    pub(super) scale: Standardize,
-    pub(super) train: Split,
-    /// The training rows without those of `validation`.
-    pub(super) tuning: Split,
-    pub(super) validation: Split,
-    pub(super) test: Split,
+    pub(super) sets: Sets,
 }
 
 impl Data {
@@ -31,23 +21,8 @@ impl Data {
         if let Some(rows) = train_rows.filter(|&rows| rows < set.train.len()) {
             set.train = set.train.subset(rows, 0)?;
         }
-        let scale = Standardize::fit(&set.train, set.input)?;
-        scale.apply(&mut set.train)?;
-        scale.apply(&mut set.test)?;
-        let (tuning, validation) = set.train.divide(VALIDATION, seed)?;
-        let info = DataInfo {
-            name: set.name,
-            input: set.input,
-            classes: set.classes,
-            train_rows: set.train.len(),
-            validation_rows: validation.len(),
-            test_rows: set.test.len(),
-            scaling: set.scaling,
-            division: set.division,
-            sources: set.sources,
-        };
-        let (input, classes, train, test) = (set.input, set.classes, set.train, set.test);
-        Ok(Self { info, input, classes, scale, train, tuning, validation, test })
+        let (sets, info) = Sets::prepare(set, seed)?;
+        Ok(Self { info, sets })
     }
 }
 
@@ -76,7 +51,8 @@ impl<'a> Lab<'a> {
                     let (model, method) = (model.clone(), method.clone());
                     let config = Config { model, method, ..settings.base.clone() };
                     let (model, method) = (config.model.clone(), config.method.clone());
-                    match Trainer::new(config, data.input, data.classes, data.tuning.x.view()) {
+                    match Trainer::new(config, data.sets.input, data.sets.classes, data.sets.tuning.x.view())
+                    {
                         Ok(_) => lab.fits.push((i, model, method)),
                         Err(crate::Error::Misfit { problem, .. }) => {
                             let name = &data.info.name;
@@ -124,11 +100,11 @@ impl<'a> Lab<'a> {
     pub(super) fn train(
         &self,
         config: Config,
-        data: &Data,
+        sets: &Sets,
         rows: &Split,
         mut each: impl FnMut(&mut Trainer) -> Result<(), Error>,
     ) -> Result<Trainer, Error> {
-        let mut trainer = Trainer::new(config, data.input, data.classes, rows.x.view())?;
+        let mut trainer = Trainer::new(config, sets.input, sets.classes, rows.x.view())?;
         each(&mut trainer)?;
         while trainer.epochs() < trainer.config().epochs && trainer.diverged().is_none() {
             if (self.stop)() {
@@ -142,8 +118,8 @@ impl<'a> Lab<'a> {
 
     /// Accuracy and loss on the validation rows after training on the others.
     pub(super) fn validate(&self, config: Config, data: &Data) -> Result<(f64, f64), Error> {
-        let mut trainer = self.train(config, data, &data.tuning, |_| Ok(()))?;
-        let result = evaluate(trainer.network(), data.validation.x.view(), &data.validation.y)?;
+        let mut trainer = self.train(config, &data.sets, &data.sets.tuning, |_| Ok(()))?;
+        let result = evaluate(trainer.network(), data.sets.validation.x.view(), &data.sets.validation.y)?;
         Ok((result.accuracy, result.loss))
     }
 }

@@ -2,11 +2,9 @@
 
 use super::batch_size::{grid_plot, grid_table};
 use super::lab::Lab;
-use super::layers::record_test;
 use super::read::{PAIRED, Reader, Versus, claim_better, correct, number, place_name};
-use super::results::{Axis, Cell, Key, Record, Results, Summary, Table};
+use super::results::{Axis, Cell, Key, Results, Summary, Table};
 use super::{Error, Experiment, read};
-use crate::measure::measure;
 use crate::stats::{Interval, paired_test};
 use crate::train::Config;
 
@@ -27,14 +25,6 @@ impl Experiment for LearningRate {
 
     fn rate_from(&self, _: &Key) -> Option<Key> {
         None
-    }
-
-    fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
-        let data = lab.data(&record.key)?;
-        let mut trainer = lab.train(config, data, &data.train, |_| Ok(()))?;
-        let test = measure(trainer.network(), data.test.x.view(), &data.test.y)?;
-        record_test(record, &trainer, &test);
-        Ok(())
     }
 
     fn summary(&self, results: &Results) -> Summary {

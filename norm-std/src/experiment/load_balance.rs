@@ -20,11 +20,11 @@ impl Experiment for LoadBalance {
 
     fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
         let data = lab.data(&record.key)?;
-        let test = at_most(&data.test, ROWS);
+        let test = at_most(&data.sets.test, ROWS);
         let epochs = config.epochs;
         let (mut seen, mut time) = (Vec::new(), Vec::new());
         let mut last = None;
-        let mut trainer = lab.train(config, data, &data.train, |trainer| {
+        let mut trainer = lab.train(config, &data.sets, &data.sets.train, |trainer| {
             let epoch = trainer.epochs();
             // 0, 1, 2, 4, 8, …: most happens early.
             if epoch == epochs || epoch == 0 || epoch.is_power_of_two() {

@@ -44,8 +44,8 @@ mod store;
 
 pub use error::Error;
 pub use results::{
-    Axis, Cell, Claim, DataInfo, FORMAT, Header, Key, Plot, PlotKind, Point, Record, Results, Series,
-    Summary, Table, Verdict,
+    Axis, Cell, Claim, FORMAT, Header, Key, Plot, PlotKind, Point, Record, Results, Series, Summary, Table,
+    Verdict,
 };
 pub use settings::Settings;
 
@@ -60,8 +60,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::Progress;
 use crate::data::Options;
+use crate::measure::measure;
 use crate::train::Config;
 use lab::Lab;
+use layers::record_test;
 use store::Store;
 
 /// The experiments.
@@ -160,8 +162,14 @@ trait Experiment: Sync {
         lab.validate(config, lab.data(key)?)
     }
 
-    /// One run.
-    fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error>;
+    /// One run: by default a network is trained, and measured over the test rows.
+    fn run(&self, lab: &Lab<'_>, config: Config, record: &mut Record) -> Result<(), Error> {
+        let sets = &lab.data(&record.key)?.sets;
+        let mut trainer = lab.train(config, sets, &sets.train, |_| Ok(()))?;
+        let test = measure(trainer.network(), sets.test.x.view(), &sets.test.y)?;
+        record_test(record, &trainer, &test);
+        Ok(())
+    }
 
     /// What the records say.
     fn summary(&self, results: &Results) -> Summary;

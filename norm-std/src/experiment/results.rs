@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Name;
 use super::settings::Settings;
-use crate::data::Checksum;
+use crate::data::DataInfo;
 use crate::stats::Interval;
 
 /// The version of the file's form, in [`Header::format`].
@@ -32,29 +32,6 @@ pub struct Header {
     pub runs: usize,
     /// The command that began the file. Another command with the same settings goes on with it.
     pub command: Vec<String>,
-}
-
-/// A data set, so that it can be found again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DataInfo {
-    /// As after `--dataset`.
-    pub name: String,
-    /// The shape of one row.
-    pub input: crate::Shape,
-    /// Classes.
-    pub classes: usize,
-    /// Rows that are trained on, those to choose rates by included.
-    pub train_rows: usize,
-    /// Rows that rates are chosen by.
-    pub validation_rows: usize,
-    /// Rows that are tested on.
-    pub test_rows: usize,
-    /// How the values differ from those in the files.
-    pub scaling: String,
-    /// How the rows were divided.
-    pub division: String,
-    /// The files.
-    pub sources: Vec<Checksum>,
 }
 
 /// What tells a record from all others of its file.

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Name};
-use crate::compare::RATES;
+use crate::compare::{RATES, TUNING_SEED};
 use crate::train::Config;
 use crate::{Model, Recipe};
-
-/// The seed of the division into rows to tune on and rows to choose by, and of the runs that choose.
-const TUNING_SEED: u64 = 1_000_003;
 
 /// Everything that decides the result of an experiment, beside the data themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
