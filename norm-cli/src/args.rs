@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::{apply, data, eval, experiment, methods, predict, report, run, train};
+use crate::{apply, data, eval, experiment, export, import, methods, predict, report, run, train};
 
 /// Normalization in artificial and biological neural networks
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Train(Box<train::Args>),
     Eval(eval::Args),
     Predict(predict::Args),
+    Export(export::Args),
+    Import(import::Args),
     Data(data::Args),
     Apply(Box<apply::Args>),
     Report(report::Args),

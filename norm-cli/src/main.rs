@@ -8,6 +8,8 @@ mod error;
 mod eval;
 mod experiment;
 mod experiment_table;
+mod export;
+mod import;
 mod interrupt;
 mod methods;
 mod model_file;
@@ -42,6 +44,8 @@ fn run() -> Result<(), Error> {
         Command::Train(args) => train::run(*args, &given),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Data(args) => data::run(args),
         Command::Apply(args) => apply::run(&args),
         Command::Report(args) => report::run(&args),

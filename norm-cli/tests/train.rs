@@ -324,3 +324,35 @@ fn ctrl_c_ends_a_comparison() {
     let says = "stopping; Ctrl-C again ends at once\nerror: stopped after 0 of 3 runs; nothing was written\n";
     assert_eq!(String::from_utf8(output.stderr).unwrap(), says);
 }
+
+#[test]
+fn a_network_goes_out_as_safetensors_and_comes_back() {
+    let desk = Desk::new();
+    desk.works("train --out run --method batch --model mlp:8 --epochs 1 --quiet");
+    assert_eq!(desk.works("export run --format safetensors --output out.safetensors"), "");
+    desk.works("import out.safetensors --out back.ckpt");
+    let (ours, back) = (desk.load("run/model.ckpt"), desk.load("back.ckpt"));
+    assert_eq!(format!("{:?}", ours.about), format!("{:?}", back.about));
+    assert_eq!(ours.state.network, back.state.network);
+    assert_eq!(desk.works("eval run"), desk.works("eval back.ckpt"));
+
+    // The same numbers without a description, which then is to be given.
+    let bytes = std::fs::read(desk.path("out.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let bare = safetensors::serialize(file.iter(), None).unwrap();
+    std::fs::write(desk.path("bare.safetensors"), bare).unwrap();
+    let says = "error: bare.safetensors does not say what network it is of\nhint: say it with --model, --method and --dataset\n";
+    desk.fails("import bare.safetensors --out bare.ckpt", 2, says);
+    let like = "--model mlp:8 --method batch --dataset digits";
+    desk.works(&format!("import bare.safetensors {like} --out bare.ckpt"));
+    assert_eq!(desk.load("bare.ckpt").state.network, ours.state.network);
+    let says = "error: bare.ckpt is there already\nhint: --force replaces it\n";
+    desk.fails(&format!("import bare.safetensors {like} --out bare.ckpt"), 1, says);
+    let says = "error: bare.safetensors: the stored numbers do not fit the network: 1.bias has the shape [8], but [9] is needed\n";
+    desk.fails("import bare.safetensors --model mlp:9 --method batch --dataset digits --out b.ckpt", 1, says);
+    desk.works("train --out scaled --method synaptic --model mlp:8 --epochs 1 --quiet");
+    let says = "error: PyTorch has no module for synaptic\nhint: --folded writes plain weights where a method can be folded into them\n";
+    desk.fails("export scaled --format safetensors --output s.safetensors", 1, says);
+    assert!(!desk.path("s.safetensors").exists());
+    desk.works("export scaled --format safetensors --folded --output s.safetensors");
+}

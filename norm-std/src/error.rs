@@ -69,6 +69,9 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("stopped before the end")]
     Stopped,
+    /// PyTorch has nothing for a layer or a method.
+    #[error("PyTorch has no module for {0}")]
+    NoModule(String),
     /// Stored numbers do not fit the network.
     #[error("the stored numbers do not fit the network: {0}")]
     Tensors(String),

@@ -41,6 +41,7 @@ pub mod optim;
 pub mod random;
 pub mod readout;
 pub mod stats;
+pub mod torch;
 pub mod train;
 
 mod activation;

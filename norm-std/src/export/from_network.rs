@@ -26,10 +26,10 @@ impl Graph {
                 (_, Piece::MaxPool(geometry)) => ops.push(Op::Pool { geometry, max: true, bytes: false }),
                 (_, Piece::AvgPool(geometry)) => ops.push(Op::Pool { geometry, max: false, bytes: false }),
                 (_, Piece::Nothing) => {}
-                (_, Piece::Other(what)) => {
-                    return Err(refused(format!(
-                        "it has {what}; train a model without, such as mlp or lenet5"
-                    )));
+                (_, Piece::Other(what)) => return Err(refused(format!("it has {what}"))),
+                (_, Piece::Residual { .. }) => {
+                    let has = "it has a residual block, for which the format has no memory of two ways";
+                    return Err(refused(format!("{has}; train a model without, such as mlp or lenet5")));
                 }
             }
         }

@@ -119,6 +119,21 @@ impl Neurons {
         self.firing.forward(cx, z, y)
     }
 
+    /// What they are made of.
+    pub(super) fn to_piece<'a>(&'a self, shared: &'a [Boxed<f32>]) -> NeuronsPiece<'a> {
+        let methods = |stages: &'a [Stage]| stages.iter().map(|stage| stage.as_method(shared)).collect();
+        NeuronsPiece {
+            wiring: &self.wiring,
+            weight: &self.weight,
+            bias: &self.bias,
+            on_input: methods(&self.on_input),
+            on_weight: methods(&self.on_weight),
+            on_drive: methods(&self.on_drive),
+            activation: self.firing.activation,
+            firing: self.firing.method.as_ref().map(|stage| stage.as_method(shared)),
+        }
+    }
+
     /// For a sum with what other neurons are driven by: the neurons then pass on their drive, and what they would have
     /// fired is for the sum to fire.
     pub(super) fn into_summand(mut self) -> (Self, Firing) {
@@ -421,17 +436,7 @@ impl Layer for Neurons {
     }
 
     fn piece<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Piece<'a> {
-        let methods = |stages: &'a [Stage]| stages.iter().map(|stage| stage.as_method(shared)).collect();
-        Piece::Neurons(NeuronsPiece {
-            wiring: &self.wiring,
-            weight: &self.weight,
-            bias: &self.bias,
-            on_input: methods(&self.on_input),
-            on_weight: methods(&self.on_weight),
-            on_drive: methods(&self.on_drive),
-            activation: self.firing.activation,
-            firing: self.firing.method.as_ref().map(|stage| stage.as_method(shared)),
-        })
+        Piece::Neurons(self.to_piece(shared))
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

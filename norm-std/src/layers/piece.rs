@@ -5,7 +5,6 @@ use crate::Activation;
 use crate::kernels::Geometry;
 
 /// What a layer is, for those who store trained networks.
-#[non_exhaustive]
 pub enum Piece<'a> {
     /// Neurons with their methods.
     Neurons(NeuronsPiece<'a>),
@@ -15,7 +14,18 @@ pub enum Piece<'a> {
     AvgPool(Geometry),
     /// Nothing at inference.
     Nothing,
-    /// A layer that cannot be stored as a step of a chain; what it is, in words.
+    /// A residual block: the sum of two ways.
+    Residual {
+        /// The layers of the one way.
+        body: Vec<Piece<'a>>,
+        /// The projection of the other; `None` where the input itself is added.
+        shortcut: Option<NeuronsPiece<'a>>,
+        /// What the sum fires, if no method says it.
+        activation: Activation,
+        /// The method that says it.
+        firing: Option<&'a dyn Method<f32>>,
+    },
+    /// A layer that is not stored; what it is, in words.
     Other(&'static str),
 }
 

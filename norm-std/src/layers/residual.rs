@@ -183,8 +183,13 @@ impl Layer for Residual {
         self.shortcut.iter_mut().try_for_each(|neurons| neurons.settle(when))
     }
 
-    fn piece<'a>(&'a self, _: &'a [Boxed<f32>]) -> Piece<'a> {
-        Piece::Other("a residual block, for which the format has no memory of two ways")
+    fn piece<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Piece<'a> {
+        Piece::Residual {
+            body: self.body.pieces(shared),
+            shortcut: self.shortcut.as_ref().map(|neurons| neurons.to_piece(shared)),
+            activation: self.firing.activation,
+            firing: self.firing.method.as_ref().map(|stage| stage.as_method(shared)),
+        }
     }
 
     fn fold(&self, shared: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {

@@ -63,6 +63,11 @@ impl Model {
         Self { architecture: Architecture::Mlp(hidden.to_vec()), dropout: 0.0 }
     }
 
+    /// The probability of dropout; 0 for none.
+    pub fn dropout(&self) -> f32 {
+        self.dropout
+    }
+
     /// A network of this architecture, its weights drawn by the plan's seed.
     ///
     /// # Errors
