@@ -510,3 +510,58 @@ mod apply {
         assert_eq!(desk.names(), ["x.npy"]);
     }
 }
+
+#[test]
+fn an_experiment_keeps_its_results_and_goes_on_only_with_the_same_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("new").join("results");
+    let run = |more: &[&str]| {
+        let fixed =
+            ["experiment", "learning-rate", "--model", "mlp:8", "--method", "none,synaptic", "--seeds", "2"];
+        let small = ["--train-rows", "100", "--vary", "rate=0.03,0.3", "--out", out.to_str().unwrap()];
+        norm(&[&fixed[..], &small, more].concat())
+    };
+    let first = run(&["--epochs", "1"]);
+    assert_eq!((first.status, first.stderr.as_str()), (0, ""), "{}", first.stdout);
+    assert!(
+        first.stdout.contains("Test accuracy by learning rate") && !first.stdout.contains('\u{1b}'),
+        "{}",
+        first.stdout
+    );
+    let path = out.join("learning-rate.jsonl");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept.lines().count(), 1 + 2 * 2 * 2, "a header, then methods × rates × seeds");
+
+    let again = run(&["--epochs", "1", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(json[0]["records"].as_array().unwrap().len(), 8);
+    assert!(json[0]["summary"]["claims"][0]["verdict"].is_string());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), kept, "nothing is done twice");
+
+    let other = run(&["--epochs", "2"]);
+    assert_eq!((other.status, other.stdout.as_str()), (1, ""));
+    assert!(
+        other.stderr.contains("settings.base.epochs is 1 in the file and 2 here\nhint: "),
+        "{}",
+        other.stderr
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+}
+
+#[test]
+fn experiments_that_cannot_be_are_usage_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    for (args, says) in [
+        (&["experiment", "sleep"][..], "invalid value 'sleep'"),
+        (&["experiment", "all", "--vary", "batch=1"], "--vary is for one experiment"),
+        (&["experiment", "batch-size", "--vary", "batch"], "it has no ="),
+        (&["experiment", "batch-size", "--vary", "size=1"], "it varies batch"),
+        (&["experiment", "drift", "--vary", "drift=sessions"], "gas-drift has"),
+        (&["experiment", "coding", "--method", "none,bach"], "there is no method \"bach\""),
+    ] {
+        let run = norm(&[args, &["--out", out]].concat());
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(run.stderr.contains(says), "{args:?}: {}", run.stderr);
+    }
+}

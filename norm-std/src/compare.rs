@@ -43,6 +43,8 @@ pub struct Sets {
     pub input: Shape,
     /// Classes.
     pub classes: usize,
+    /// What all rows went through, by the training rows.
+    pub scale: Standardize,
     /// Rows to train on.
     pub train: Split,
     /// The part of the training rows that learning rates are chosen by: the others are trained on meanwhile.
@@ -76,7 +78,7 @@ impl Sets {
             sources: set.sources,
         };
         let (input, classes, train, test) = (set.input, set.classes, set.train, set.test);
-        Ok((Self { input, classes, train, validation, tuning, test }, info))
+        Ok((Self { input, classes, scale, train, validation, tuning, test }, info))
     }
 }
 

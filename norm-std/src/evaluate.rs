@@ -27,6 +27,21 @@ pub fn evaluate_with(
     x: ArrayView2<'_, f32>,
     labels: &[u32],
     mut probe: Option<&mut dyn FnMut(Activity<'_>)>,
+    read: impl FnMut(&[f32], &[u32]),
+) -> Result<Evaluation, Error> {
+    let infer = |network: &mut Network, block: &[f32], logits: &mut [f32]| {
+        let probe = probe.as_mut().map(|probe| &mut **probe as &mut dyn FnMut(Activity<'_>));
+        network.infer_with(block, logits, probe)
+    };
+    evaluate_by(network, x, labels, infer, read)
+}
+
+/// The same by any form of inference.
+pub(crate) fn evaluate_by(
+    network: &mut Network,
+    x: ArrayView2<'_, f32>,
+    labels: &[u32],
+    mut infer: impl FnMut(&mut Network, &[f32], &mut [f32]) -> Result<(), Error>,
     mut read: impl FnMut(&[f32], &[u32]),
 ) -> Result<Evaluation, Error> {
     if x.nrows() == 0 {
@@ -46,8 +61,7 @@ pub fn evaluate_with(
         block.clear();
         (first..first + labels.len()).for_each(|row| block.extend(x.row(row)));
         logits.resize(labels.len() * classes, 0.0);
-        let probe = probe.as_mut().map(|probe| &mut **probe as &mut dyn FnMut(Activity<'_>));
-        network.infer_with(&block, &mut logits, probe)?;
+        infer(network, &block, &mut logits)?;
         let (block_loss, block_correct) = cross_entropy(&logits, labels, classes, None)?;
         loss += block_loss * labels.len() as f64;
         correct += block_correct;

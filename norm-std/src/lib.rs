@@ -40,6 +40,7 @@ pub mod methods;
 pub mod optim;
 pub mod random;
 pub mod readout;
+pub mod silence;
 pub mod stats;
 pub mod torch;
 pub mod train;

@@ -179,6 +179,22 @@ impl Network {
         self.chain.infer(&mut cx, x, y)
     }
 
+    /// The inference form, in which `edit` may change what each hidden layer fires, in order of depth.
+    pub fn infer_edited(
+        &mut self,
+        x: &[f32],
+        y: &mut [f32],
+        edit: &mut dyn FnMut(Shape, &mut [f32]),
+    ) -> Result<(), Error> {
+        let expected = self.rows_of("the input", x)? * self.classes();
+        if y.len() != expected {
+            return Err(Error::Width { what: "the output", expected, got: y.len() });
+        }
+        let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
+        cx.edit = Some(edit);
+        self.chain.infer(&mut cx, x, y)
+    }
+
     /// The inference form.
     pub fn infer(&mut self, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         self.infer_with(x, y, None)

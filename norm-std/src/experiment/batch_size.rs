@@ -2,7 +2,7 @@
 
 use super::lab::Lab;
 use super::read::{Better, Reader, claim_better, number, place_name};
-use super::results::{Axis, Cell, Key, Plot, PlotKind, Point, Results, Series, Summary, Table};
+use super::results::{Axis, Cell, Key, Plot, PlotKind, Point, Record, Results, Series, Summary, Table};
 use super::{Error, Experiment};
 use crate::train::Config;
 
@@ -63,6 +63,17 @@ fn places(reader: &Reader<'_>, sizes: &[String]) -> Vec<Key> {
 
 /// Test accuracy: a row for each place and method, a column for each value of what is varied.
 pub(super) fn grid_table(reader: &Reader<'_>, varied: &str, values: &[String], title: &str) -> Table {
+    grid_table_of(reader, varied, values, title, number("accuracy", 100.0))
+}
+
+/// The same of any number.
+pub(super) fn grid_table_of(
+    reader: &Reader<'_>,
+    varied: &str,
+    values: &[String],
+    title: &str,
+    of: impl Fn(&Record) -> f64 + Copy,
+) -> Table {
     let places = reader.places();
     let several = places.len() > 1;
     let mut rows = Vec::new();
@@ -74,7 +85,7 @@ pub(super) fn grid_table(reader: &Reader<'_>, varied: &str, values: &[String], t
             let place = several.then(|| Cell::text(place_name(at))).into_iter();
             let cells = values.iter().map(|value| {
                 let at = at.clone().with(varied, value);
-                Cell::interval(reader.mean(&at, method, number("accuracy", 100.0)), 1)
+                Cell::interval(reader.mean(&at, method, of), 1)
             });
             rows.push(place.chain([Cell::text(method.as_str())]).chain(cells).collect());
         }
@@ -110,4 +121,34 @@ pub(super) fn grid_plot(
     }
     series.retain(|s: &Series| !s.points.is_empty());
     Plot { id: format!("by-{varied}"), title: title.to_owned(), kind: PlotKind::Lines, x, y, series }
+}
+
+/// The same as a table told by colours: methods by values.
+pub(super) fn grid_heat(
+    reader: &Reader<'_>,
+    places: &[Key],
+    varied: &str,
+    values: &[String],
+    title: &str,
+) -> Plot {
+    let mut series = Vec::new();
+    for at in places {
+        for method in &reader.methods {
+            let points = values.iter().filter_map(|value| {
+                let at = at.clone().with(varied, value);
+                let mean = reader.mean(&at, method, number("accuracy", 100.0))?;
+                Some(Point { label: Some(value.clone()), ..Point::at(value.parse().ok()?, mean) })
+            });
+            series.push(Series { name: method.clone(), panel: place_name(at), points: points.collect() });
+        }
+    }
+    series.retain(|s: &Series| !s.points.is_empty());
+    Plot {
+        id: format!("heat-{varied}"),
+        title: title.to_owned(),
+        kind: PlotKind::Heat,
+        x: Axis::new(varied),
+        y: Axis::new("test accuracy, %"),
+        series,
+    }
 }

@@ -1,6 +1,6 @@
 //! How wide is the range of initial weights and depths that train?
 
-use super::batch_size::{grid_plot, grid_table};
+use super::batch_size::{grid_heat, grid_plot, grid_table};
 use super::lab::Lab;
 use super::learning_rate::{WITHIN, width_table, width_versus};
 use super::read::{Better, Reader, claim_better};
@@ -88,6 +88,8 @@ impl Experiment for InitialWeights {
                 (table, plot)
             })
             .collect();
+        let title = "Test accuracy by factor of initial weights and depth, %";
+        summary.plots.push(grid_heat(&reader, &places, "factor", factors, title));
         for (table, plot) in by_depth {
             summary.tables.push(table);
             summary.plots.push(plot);

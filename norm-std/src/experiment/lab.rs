@@ -1,5 +1,8 @@
 //! The data of an experiment, and the networks that are trained on them.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use super::Error;
 use super::results::Key;
 use super::settings::Settings;
@@ -7,7 +10,7 @@ use crate::compare::Sets;
 use crate::data::{DataInfo, Options, Source, Split};
 use crate::evaluate::evaluate;
 use crate::train::{Config, Trainer};
-use crate::{Model, Recipe};
+use crate::{Model, Network, Recipe, Tensors};
 
 /// A data set, ready to be trained on.
 pub(super) struct Data {
@@ -34,6 +37,8 @@ pub(super) struct Lab<'a> {
     pub(super) left_out: Vec<String>,
     fits: Vec<(usize, Model, Recipe)>,
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+    /// Networks that several runs begin with, and whether they diverged.
+    trained: Mutex<HashMap<String, (Tensors, bool)>>,
 }
 
 impl<'a> Lab<'a> {
@@ -44,7 +49,8 @@ impl<'a> Lab<'a> {
     ) -> Result<Self, Error> {
         let load = |name: &String| Data::load(name, settings.train_rows, settings.tuning_seed, options);
         let sets = settings.datasets.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let mut lab = Self { settings, sets, left_out: Vec::new(), fits: Vec::new(), stop };
+        let mut lab =
+            Self { settings, sets, left_out: Vec::new(), fits: Vec::new(), stop, trained: Mutex::default() };
         for (i, data) in lab.sets.iter().enumerate() {
             for model in &settings.models {
                 for method in &settings.methods {
@@ -114,6 +120,31 @@ impl<'a> Lab<'a> {
             each(&mut trainer)?;
         }
         Ok(trainer)
+    }
+
+    /// A network trained to the end, or to divergence, which is told; several runs may share it: `rows` says what it is trained on,
+    /// in one word.
+    pub(super) fn trained(
+        &self,
+        config: Config,
+        data: &Data,
+        (word, rows): (&str, &Split),
+    ) -> Result<(Network, bool), Error> {
+        let id = format!("{} {word} {config:?}", data.info.name);
+        let trained = || self.trained.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut network = config.network(data.sets.input, data.sets.classes)?;
+        let found = trained().get(&id).cloned();
+        let (tensors, diverged) = match found {
+            Some(found) => found,
+            None => {
+                let mut trainer = self.train(config, &data.sets, rows, |_| Ok(()))?;
+                let own = (trainer.network().tensors(), trainer.diverged().is_some());
+                trained().insert(id, own.clone());
+                own
+            }
+        };
+        network.set_tensors(&tensors)?;
+        Ok((network, diverged))
     }
 
     /// Accuracy and loss on the validation rows after training on the others.

@@ -1,6 +1,6 @@
 //! How wide is the range of learning rates that train?
 
-use super::batch_size::{grid_plot, grid_table};
+use super::batch_size::{grid_heat, grid_plot, grid_table};
 use super::lab::Lab;
 use super::read::{PAIRED, Reader, Versus, claim_better, correct, number, place_name};
 use super::results::{Axis, Cell, Key, Results, Summary, Table};
@@ -50,6 +50,8 @@ impl Experiment for LearningRate {
         summary.tables.push(grid_table(&reader, "rate", rates, "Test accuracy by learning rate, %"));
         let axes = (Axis::log("learning rate"), Axis::new("test accuracy, %"));
         summary.plots.push(grid_plot(&reader, "rate", rates, "Test accuracy by learning rate", axes));
+        let title = "Test accuracy by learning rate and method, %";
+        summary.plots.push(grid_heat(&reader, &places, "rate", rates, title));
         summary
     }
 }

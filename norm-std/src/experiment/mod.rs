@@ -29,18 +29,24 @@
 //! Records whose setting has `stage` are the choice of learning rates (`stage` is `rate`).
 
 mod accuracy;
+mod adapt;
 mod batch_size;
 mod coding;
+mod drift;
 mod error;
 mod initialization;
 mod lab;
 mod layers;
 mod learning_rate;
 mod load_balance;
+mod operations;
+mod plasticity;
 mod read;
+mod regularization;
 mod results;
 mod settings;
 mod store;
+mod trade_offs;
 
 pub use error::Error;
 pub use results::{
@@ -74,6 +80,8 @@ pub enum Name {
     LoadBalance,
     /// How much do hidden layers carry, and how well do classes stand apart in them?
     Coding,
+    /// What do methods do for generalization, calibration and robustness?
+    Regularization,
     /// How accurate are networks with each method, and which are competitive?
     Accuracy,
     /// How small may a batch be?
@@ -82,15 +90,25 @@ pub enum Name {
     LearningRate,
     /// How wide is the range of initial weights and depths that train?
     Initialization,
+    /// Does stability promote plasticity over a sequence of tasks?
+    Plasticity,
+    /// Who follows a drifting sensor?
+    Drift,
+    /// What does each mechanism cost, and what does it give?
+    TradeOffs,
 }
 
-const NAMES: [(&str, Name); 6] = [
+const NAMES: [(&str, Name); 10] = [
     ("load-balance", Name::LoadBalance),
     ("coding", Name::Coding),
+    ("regularization", Name::Regularization),
     ("accuracy", Name::Accuracy),
     ("batch-size", Name::BatchSize),
     ("learning-rate", Name::LearningRate),
     ("initialization", Name::Initialization),
+    ("plasticity", Name::Plasticity),
+    ("drift", Name::Drift),
+    ("trade-offs", Name::TradeOffs),
 ];
 
 impl Name {
@@ -112,6 +130,10 @@ impl Name {
             Name::BatchSize => &batch_size::BatchSize,
             Name::LearningRate => &learning_rate::LearningRate,
             Name::Initialization => &initialization::InitialWeights,
+            Name::Regularization => &regularization::Regularization,
+            Name::Plasticity => &plasticity::Plasticity,
+            Name::Drift => &drift::Drift,
+            Name::TradeOffs => &trade_offs::TradeOffs,
         }
     }
 }

@@ -349,28 +349,37 @@ pub(super) fn claim_better(
         (0, _, _) => Verdict::Refuted,
         _ => Verdict::Mixed,
     };
-    let said = |v: &Versus| {
-        let Some(Interval { mean, half, .. }) = v.difference else { return String::new() };
-        let half = half.map_or_else(String::new, |half| format!(" ± {half:.digits$}"));
-        let star = if v.significant() { "*" } else { "" };
-        format!("{} {mean:+.digits$}{half}{unit}{star}", v.method)
-    };
-    let figure = match all {
-        [] => "there is nothing to compare".to_owned(),
-        [one] => format!("difference: {}", said(one)),
-        many => {
-            let mut many: Vec<&Versus> = many.iter().collect();
-            many.sort_by(|a, b| along(b).total_cmp(&along(a)));
-            let [first, .., last] = many[..] else {
-                return Claim { question, verdict, figure: String::new(), rule: PAIRED.to_owned() };
-            };
-            format!(
-                "of {} comparisons {good} are significantly better, {bad} significantly worse; from {} to {}",
-                many.len(),
-                said(first),
-                said(last)
-            )
-        }
+    let figure = if all.is_empty() {
+        "there is nothing to compare".to_owned()
+    } else {
+        said(all, along, unit, digits)
     };
     Claim { question, verdict, figure, rule: PAIRED.to_owned() }
+}
+
+/// Which are better, which worse, with their figures, and which cannot be told apart.
+fn said(all: &[Versus], along: impl Fn(&Versus) -> f64, unit: &str, digits: usize) -> String {
+    let several = all.iter().any(|v| v.at != all[0].at);
+    let name = |v: &Versus| match place_name(&v.at) {
+        place if several && place != v.method => format!("{} at {place}", v.method),
+        _ => v.method.clone(),
+    };
+    let figure = |v: &Versus| {
+        let Some(Interval { mean, half, .. }) = v.difference else { return String::new() };
+        let half = half.map_or_else(String::new, |half| format!(" ± {half:.digits$}"));
+        format!(" {mean:+.digits$}{half}{unit}")
+    };
+    let mut all: Vec<&Versus> = all.iter().collect();
+    all.sort_by(|a, b| along(b).total_cmp(&along(a)));
+    let group = |v: &&Versus| match v.significant() {
+        true if along(v) > 0.0 => "better",
+        true => "worse",
+        false => "not told apart",
+    };
+    let groups = ["better", "worse", "not told apart"].iter().filter_map(|word| {
+        let own: Vec<String> =
+            all.iter().filter(|v| group(v) == *word).map(|v| name(v) + &figure(v)).collect();
+        (!own.is_empty()).then(|| format!("{word}: {}", own.join(", ")))
+    });
+    groups.collect::<Vec<_>>().join("; ")
 }

@@ -271,6 +271,9 @@ pub enum PlotKind {
     Dots,
     /// Dots at x and y, each with the name of its series.
     Scatter,
+    /// A table told by colours, one per panel: a row per series, a column per point, headed by the point's label and coloured by
+    /// y, which the y axis names.
+    Heat,
 }
 
 /// An axis of a figure.
@@ -314,7 +317,7 @@ pub struct Point {
     pub y: f64,
     /// Half the width of the 95 % confidence interval, where there is one.
     pub half: Option<f64>,
-    /// Its name, in dot plots.
+    /// Its name: of the dot in dot plots, of the column in tables told by colours.
     pub label: Option<String>,
 }
 

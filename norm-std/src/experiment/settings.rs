@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Name};
 use crate::compare::{RATES, TUNING_SEED};
+use crate::optim::Schedule;
 use crate::train::Config;
 use crate::{Model, Recipe};
 
@@ -76,6 +77,12 @@ impl Settings {
         };
         match name {
             Name::LoadBalance | Name::Coding => {}
+            Name::Regularization => {
+                vary("rows", &["100", "400", "all"]);
+                vary("label-noise", &["0", "0.2"]);
+                settings.methods = recipes(&few);
+                settings.rates = vec![0.01, 0.03, 0.1];
+            }
             Name::Accuracy => {
                 settings.seeds = (0..10).collect();
                 settings.models = vec![model("mlp:8x64"), model("mlp:256-128")];
@@ -101,6 +108,49 @@ impl Settings {
                 settings.methods = recipes(&few);
                 settings.seeds = (0..3).collect();
                 settings.base.epochs = 5;
+                settings.rates = vec![0.01, 0.03, 0.1];
+            }
+            Name::Plasticity => {
+                vary("sequence", &["pixels", "labels", "classes"]);
+                vary("tasks", &["60"]);
+                vary("decay", &["0.001"]);
+                settings.methods =
+                    recipes(&["none", "batch", "intrinsic", "weight", "calibration", "synaptic", "layer"]);
+                settings.models = vec![model("mlp:3x64")];
+                settings.seeds = (0..3).collect();
+                settings.rates = vec![0.003, 0.01, 0.03, 0.1];
+                settings.base.epochs = 1;
+                settings.base.batch_size = 16;
+                settings.base.schedule = Schedule::CONSTANT;
+            }
+            Name::Drift => {
+                vary("input", &["raw", "normalized"]);
+                vary("drift", &["gain", "offset", "failure"]);
+                vary("stream", &["4000"]);
+                vary("window", &["64"]);
+                vary("order", &["shuffled"]);
+                vary("tent-rate", &["0.001"]);
+                settings.methods = recipes(&[
+                    "none",
+                    "batch",
+                    "layer",
+                    "divisive",
+                    "calibration",
+                    "synaptic:tau=200",
+                    "intrinsic",
+                    "intrinsic+synaptic:tau=200",
+                    "divisive+synaptic:tau=200",
+                    "layer+synaptic:tau=200",
+                ]);
+                settings.models = vec![model("mlp:3x64")];
+                settings.seeds = (0..3).collect();
+                settings.rates = vec![0.01, 0.03, 0.1];
+            }
+            Name::TradeOffs => {
+                vary("step", &["4"]);
+                vary("stream", &["6000"]);
+                settings.models = vec![model("mlp:3x64")];
+                settings.seeds = (0..3).collect();
                 settings.rates = vec![0.01, 0.03, 0.1];
             }
         }
@@ -149,7 +199,6 @@ impl Settings {
     }
 
     /// The one number of that name.
-    #[expect(dead_code, reason = "sequences and streams have one length")]
     pub(super) fn number(&self, name: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, Error> {
         match self.numbers(name, range)?[..] {
             [one] => Ok(one),

@@ -73,6 +73,13 @@ impl Firing {
         self.method.is_none() && self.activation.is_homogeneous()
     }
 
+    /// Lets the editor change what hidden neurons fired.
+    pub(super) fn edit(&self, cx: &mut Context<'_>, shape: Shape, y: &mut [f32]) {
+        if let Some(edit) = cx.edit.as_mut().filter(|_| self.hidden) {
+            edit(shape, y);
+        }
+    }
+
     /// Shows a probe what hidden neurons fired.
     pub(super) fn show(&self, cx: &mut Context<'_>, shape: Shape, y: &[f32]) {
         if let Some(probe) = cx.probe.as_mut().filter(|_| self.hidden) {

@@ -35,6 +35,9 @@ pub struct Context<'a> {
     pub scratch: &'a mut Scratch,
     /// Is told the activity of every layer of hidden neurons, in order of depth.
     pub probe: Option<&'a mut dyn FnMut(Activity<'_>)>,
+    /// May change what a layer of hidden neurons fires in the inference form, before a probe or the next layer sees it, in order
+    /// of depth: so neurons are silenced.
+    pub edit: Option<Edit<'a>>,
     /// The number of the step of training, from which what is random in a step is drawn.
     pub step: u64,
     /// Which sample of the step's batch the first row is: not 0 where the batch is worked on in parts.
@@ -44,9 +47,12 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Of one step, on the whole batch, without a probe.
     pub fn new(shared: &'a [Boxed<f32>], scratch: &'a mut Scratch, step: u64) -> Self {
-        Self { shared, scratch, probe: None, step, first_row: 0 }
+        Self { shared, scratch, probe: None, edit: None, step, first_row: 0 }
     }
 }
+
+/// Changes what a layer of hidden neurons fires: its neurons and positions, and one row per sample.
+pub type Edit<'a> = &'a mut dyn FnMut(Shape, &mut [f32]);
 
 /// The activity of a layer of hidden neurons.
 #[derive(Debug, Clone, Copy)]

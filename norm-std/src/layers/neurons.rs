@@ -335,6 +335,7 @@ impl Layer for Neurons {
         let done = self.infer_through(cx, x, y, &mut memory);
         *cx.scratch = memory;
         done?;
+        self.firing.edit(cx, self.output(), y);
         self.firing.show(cx, self.output(), y);
         Ok(())
     }

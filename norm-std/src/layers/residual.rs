@@ -140,6 +140,7 @@ impl Layer for Residual {
         z.iter_mut().zip(past_rows).for_each(|(z, past)| *z += past);
         self.firing.infer(cx, z, y)?;
         cx.scratch.give_back([sum, past]);
+        self.firing.edit(cx, self.output(), y);
         self.firing.show(cx, self.output(), y);
         Ok(())
     }
