@@ -64,7 +64,7 @@ impl Settings {
             train_rows: None,
             models: vec![model("mlp:8x64")],
             methods: recipes(&all),
-            seeds: (0..5).collect(),
+            seeds: (0..10).collect(),
             rates: RATES.to_vec(),
             tuning_seed: TUNING_SEED,
             base: Config { epochs: 15, ..Config::default() },
@@ -84,13 +84,11 @@ impl Settings {
                 settings.rates = vec![0.01, 0.03, 0.1];
             }
             Name::Accuracy => {
-                settings.seeds = (0..10).collect();
                 settings.models = vec![model("mlp:8x64"), model("mlp:256-128")];
             }
             Name::BatchSize => {
                 vary("batch", &["1", "2", "4", "16", "128"]);
                 settings.methods = recipes(&few);
-                settings.seeds = (0..3).collect();
                 settings.base.epochs = 5;
                 settings.rates = vec![0.001, 0.003, 0.01, 0.03, 0.1];
             }
@@ -98,7 +96,6 @@ impl Settings {
                 vary("rate", &["0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1", "3"]);
                 settings.methods = recipes(&few);
                 settings.methods.extend(recipes(&["none:bound=0.2", "batch:bound=0.2", "layer:bound=0.2"]));
-                settings.seeds = (0..3).collect();
                 settings.base.epochs = 10;
                 settings.rates = vec![0.03];
             }
@@ -106,7 +103,7 @@ impl Settings {
                 vary("factor", &["0.1", "0.3", "1", "3", "10"]);
                 vary("depth", &["2", "8", "32"]);
                 settings.methods = recipes(&few);
-                settings.seeds = (0..3).collect();
+                settings.seeds.truncate(5);
                 settings.base.epochs = 5;
                 settings.rates = vec![0.01, 0.03, 0.1];
             }
@@ -117,7 +114,6 @@ impl Settings {
                 settings.methods =
                     recipes(&["none", "batch", "intrinsic", "weight", "calibration", "synaptic", "layer"]);
                 settings.models = vec![model("mlp:3x64")];
-                settings.seeds = (0..3).collect();
                 settings.rates = vec![0.003, 0.01, 0.03, 0.1];
                 settings.base.epochs = 1;
                 settings.base.batch_size = 16;
@@ -143,14 +139,14 @@ impl Settings {
                     "layer+synaptic:tau=200",
                 ]);
                 settings.models = vec![model("mlp:3x64")];
-                settings.seeds = (0..3).collect();
                 settings.rates = vec![0.01, 0.03, 0.1];
             }
             Name::TradeOffs => {
                 vary("step", &["4"]);
                 vary("stream", &["6000"]);
+                // Fast against steady: what the time constant trades.
+                settings.methods.extend(recipes(&["synaptic:tau=100", "synaptic:tau=10000"]));
                 settings.models = vec![model("mlp:3x64")];
-                settings.seeds = (0..3).collect();
                 settings.rates = vec![0.01, 0.03, 0.1];
             }
         }
@@ -159,7 +155,7 @@ impl Settings {
 
     /// Smaller, so that all experiments together end in minutes: fewer seeds, epochs and rates to choose from.
     pub fn quick(mut self) -> Self {
-        self.seeds.truncate(if self.seeds.len() > 5 { 5 } else { 3 });
+        self.seeds.truncate(5);
         self.base.epochs = self.base.epochs.min(8);
         if self.rates.len() > 1 {
             self.rates.retain(|rate| (0.009..0.2).contains(rate));
