@@ -260,6 +260,11 @@ impl Experiment for Drift {
             with("intrinsic", Adapt::Frozen),
         );
         ask(
+            "Synaptic scaling that goes on beats calibration alone",
+            synaptic,
+            with("calibration", Adapt::Frozen),
+        );
+        ask(
             "Synaptic scaling sample by sample beats frozen layer norm",
             synaptic,
             with("layer", Adapt::Frozen),

@@ -225,7 +225,7 @@ impl Experiment for Plasticity {
         let online = number("online", 100.0);
         for name in ["synaptic", "intrinsic"] {
             let Some(method) = reader.named(name) else { continue };
-            for other in ["none", "layer", "batch", DECAY, FRESH] {
+            for other in ["none", "calibration", "layer", "batch", DECAY, FRESH] {
                 let Some(other) = reader.named(other) else { continue };
                 let all = reader.versus_of(&places, &[method], other, online);
                 let all: Vec<_> = all.into_iter().map(at_place).collect();

@@ -143,7 +143,7 @@ impl Experiment for TradeOffs {
             ),
         );
         let accuracy = number("accuracy-after", 100.0);
-        for other in ["none", "layer", "batch"] {
+        for other in ["none", "calibration", "layer", "batch"] {
             let (Some(synaptic), Some(other)) = (reader.named("synaptic"), reader.named(other)) else {
                 continue;
             };
