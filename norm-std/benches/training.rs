@@ -5,15 +5,16 @@
 //!     [--nets mlp,lenet5,lenet5-cifar] [--norms none,batch,layer,synaptic] [--batch 128] [--peer NAME]
 //! ```
 //!
-//! A call is repeated for 0.3 s; then blocks of calls, each at least 50 µs, are timed until the seconds have gone by and
-//! at least 7 blocks are in. `ns` is the median over blocks of the time of one call, `ns_min` that of the fastest. Data are
+//! Measured as in `measure`; `ns` is the median over blocks of the time of one call, `ns_min` that of the fastest. Data are
 //! 12,800 Fashion-MNIST images, or noise of the same shape without the environment variable.
+
+mod measure;
 
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
+use measure::measure;
 use norm_core::When;
 use norm_std::data::{Standardize, idx};
 use norm_std::loss::cross_entropy;
@@ -71,26 +72,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-/// Median and least nanoseconds of one call, and the number of calls.
-fn measure(seconds: f64, mut call: impl FnMut()) -> (f64, f64, usize) {
-    call();
-    let (start, mut calls) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_millis(300) {
-        call();
-        calls += 1;
-    }
-    let each = start.elapsed().as_secs_f64() / calls.max(1) as f64;
-    let inner = ((50e-6 / each) as usize).max(1);
-    let (start, mut times) = (Instant::now(), Vec::new());
-    while start.elapsed().as_secs_f64() < seconds || times.len() < 7 {
-        let block = Instant::now();
-        (0..inner).for_each(|_| call());
-        times.push(block.elapsed().as_secs_f64() * 1e9 / inner as f64);
-    }
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[0], times.len() * inner)
 }
 
 struct Images {
