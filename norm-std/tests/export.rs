@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use norm_core::model::{LoadError, Model as File, Problem, format};
 use norm_std::data::{Options as Load, Source, Standardize};
-use norm_std::export::{Exported, Input, Loaded, Options, export};
+use norm_std::export::{Exported, Input, Loaded, Options, compare, export};
 use norm_std::train::{Config, Trainer};
 use norm_std::{Activation, Error, Model, Network, Plan, Recipe, Shape, names};
 use proptest::prelude::*;
@@ -180,18 +180,19 @@ fn digits(method: &str) -> (Network, Standardize, norm_std::data::Dataset) {
 fn int8_costs_little_on_digits() {
     let (mut network, standardize, raw) = digits("synaptic");
     let input = Input { signed_log: false, standardize: Some(&standardize) };
-    let accuracy = |exported: &Exported| {
-        Loaded::new(&exported.file).unwrap().accuracy(raw.test.x.view(), &raw.test.y).unwrap()
-    };
     let float = export(&network, &input, &Options::default()).unwrap();
     let int8 = Options { int8: Some(raw.train.x.view()), live: false };
     let small = export(&network, &input, &int8).unwrap();
-    let mut test = raw.test.clone();
-    standardize.apply(&mut test).unwrap();
-    let own = norm_std::evaluate::evaluate(&mut network, test.x.view(), &test.y).unwrap().accuracy;
-    assert!(own > 0.95, "{own}");
-    assert!((accuracy(&float) - own).abs() < 0.003, "{} not {own}", accuracy(&float));
-    assert!(accuracy(&small) > own - 0.01, "{} of {own}", accuracy(&small));
+    let mut by = |exported: &Exported| {
+        let file = Loaded::new(&exported.file).unwrap();
+        compare(&mut network, &input, &file, raw.test.x.view(), &raw.test.y).unwrap()
+    };
+    let float = by(&float);
+    assert!(float.network > 0.95, "{float:?}");
+    assert!((float.file - float.network).abs() < 0.003 && float.largest_difference < 1e-4, "{float:?}");
+    let int8 = by(&small);
+    assert!(int8.file > int8.network - 0.01 && int8.agreement > 0.98, "{int8:?}");
+    assert!(int8.largest_difference < 0.05 * int8.largest_output, "{int8:?}");
     assert!(small.file.len() < 4000, "{} bytes: {:?}", small.file.len(), small.steps);
 }
 

@@ -48,6 +48,10 @@ pub enum LoadError {
     Header {
         /// Which field.
         field: &'static str,
+        /// What it says.
+        says: usize,
+        /// What the steps need.
+        needs: usize,
     },
 }
 
@@ -109,7 +113,9 @@ impl fmt::Display for LoadError {
                 };
                 write!(f, "step {step} of the model: {problem}")
             }
-            LoadError::Header { field } => write!(f, "the model's header is wrong about {field}"),
+            LoadError::Header { field, says, needs } => {
+                write!(f, "the model's header is wrong about {field}: it says {says}, but should say {needs}")
+            }
         }
     }
 }

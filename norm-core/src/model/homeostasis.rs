@@ -16,6 +16,11 @@ const HEAD: usize = 3;
 const SAVED_HEAD: usize = 12;
 const SAVED_MAGIC: [u8; 4] = *b"NRMS";
 
+/// Bytes of a saved state of so many words.
+pub(super) const fn saved(words: usize) -> usize {
+    words.saturating_mul(4).saturating_add(SAVED_HEAD)
+}
+
 /// The gain, the centre and the threshold of a neuron, and what the last sample did to it.
 ///
 /// ```text
@@ -299,7 +304,7 @@ impl<const KINDS: u32> Model<'_, KINDS> {
 
     /// Bytes that [`save`](Self::save) writes.
     pub fn saved_len(&self) -> usize {
-        self.state.saturating_mul(4).saturating_add(SAVED_HEAD)
+        saved(self.state)
     }
 
     /// Writes the state, to be kept over a loss of power: with the checksum of the model it belongs to, and its own.

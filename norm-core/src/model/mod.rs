@@ -73,6 +73,11 @@ pub const fn state_of(file: &[u8]) -> usize {
     word_of(file, 9) as usize
 }
 
+/// Bytes that [`Model::save`] writes of the state, by a file's header.
+pub const fn saved_of(file: &[u8]) -> usize {
+    homeostasis::saved(state_of(file))
+}
+
 /// The values of one input and of one output, by a file's header.
 pub const fn shape_of(file: &[u8]) -> (usize, usize) {
     (word_of(file, 6) as usize, word_of(file, 7) as usize)
@@ -149,7 +154,7 @@ impl<'a, const KINDS: u32> Model<'a, KINDS> {
     /// Holds the header against the steps.
     fn check(&self, count: u32) -> Result<(), LoadError> {
         let (mut flow, mut seen) = (Flow::floats(self.inputs), 0usize);
-        let (mut work, mut state, mut first) = (0, 0usize, true);
+        let (mut work, mut state) = (0, 0usize);
         let mut rest = self.steps;
         while let Some(step) = Step::next::<KINDS>(&mut rest) {
             let at = |problem| LoadError::Step { step: seen, problem };
@@ -165,19 +170,22 @@ impl<'a, const KINDS: u32> Model<'a, KINDS> {
                 state = state.saturating_add(homeostasis.state());
             }
             // The input and the last output are the caller's.
-            let held = if first { 0 } else { takes.words() };
+            let held = if seen == 0 { 0 } else { takes.words() };
             let made = if rest.is_empty() { 0 } else { gives.words() };
             work = work.max(held.saturating_add(made));
-            (flow, seen, first) = (gives, seen.saturating_add(1), false);
+            (flow, seen) = (gives, seen.saturating_add(1));
+        }
+        if flow.bytes {
+            return Err(LoadError::Step { step: seen.saturating_sub(1), problem: Problem::Chain });
         }
         let fields = [
-            ("its steps", seen == count as usize && !first),
-            ("its outputs", flow == Flow::floats(self.outputs)),
-            ("its memory", work == self.work),
-            ("its state", state == self.state),
+            ("its steps", count as usize, seen.max(1)),
+            ("its outputs", self.outputs, flow.len),
+            ("its memory", self.work, work),
+            ("its state", self.state, state),
         ];
-        match fields.into_iter().find(|(_, ok)| !ok) {
-            Some((field, _)) => Err(LoadError::Header { field }),
+        match fields.into_iter().find(|(_, says, needs)| says != needs) {
+            Some((field, says, needs)) => Err(LoadError::Header { field, says, needs }),
             None => Ok(()),
         }
     }

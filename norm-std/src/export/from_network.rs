@@ -5,6 +5,7 @@ use norm_core::neuron::SetPoint;
 use norm_core::synapse::{Controller, Statistic};
 use norm_core::{Form, Method, model};
 
+use super::folded::Folded;
 use super::graph::Graph;
 use super::op::{Homeostasis, Op};
 use super::refused;
@@ -15,14 +16,24 @@ impl Graph {
     /// The steps of a network. With `live`, what goes on moving is kept apart.
     pub(super) fn from_network(network: &Network, live: bool) -> Result<Self, Error> {
         let folded = network.fold()?;
-        let (mut ops, mut moves) = (Vec::new(), false);
+        let (mut ops, mut moves, mut taken, mut layer) = (Vec::new(), false, Vec::new(), 0);
         for (piece, folded) in network.pieces().into_iter().zip(folded.pieces()) {
+            layer += usize::from(matches!(piece, Piece::Neurons(_)));
             match (piece, folded) {
                 (Piece::Neurons(neurons), _) if live && is_homeostatic(&neurons) => {
                     moves = true;
                     living(&neurons, &mut ops)?;
+                    taken.extend(neurons.on_weight.iter().map(|m| Folded::into_layer(m.info().name, layer)));
                 }
-                (_, Piece::Neurons(neurons)) => settled(&neurons, &mut ops)?,
+                (before, Piece::Neurons(neurons)) => {
+                    settled(&neurons, &mut ops)?;
+                    if let Piece::Neurons(before) = before {
+                        let left: Vec<_> = methods(&neurons).map(|m| m.info().name).collect();
+                        let gone =
+                            methods(&before).map(|m| m.info().name).filter(|name| !left.contains(name));
+                        taken.extend(gone.map(|name| Folded::into_layer(name, layer)));
+                    }
+                }
                 (_, Piece::MaxPool(geometry)) => ops.push(Op::Pool { geometry, max: true, bytes: false }),
                 (_, Piece::AvgPool(geometry)) => ops.push(Op::Pool { geometry, max: false, bytes: false }),
                 (_, Piece::Nothing) => {}
@@ -37,7 +48,7 @@ impl Graph {
             let has = "it has neither synaptic scaling nor centering nor intrinsic plasticity";
             return Err(refused(format!("{has}, so nothing can go on moving; export it without --live")));
         }
-        Ok(Self { input: network.input(), ops })
+        Ok(Self { input: network.input(), ops, folded: taken })
     }
 }
 

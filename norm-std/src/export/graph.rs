@@ -1,5 +1,6 @@
 use norm_core::model::Activation;
 
+use super::folded::{Folded, STANDARDIZATION};
 use super::op::Op;
 use super::{Input, refused};
 use crate::{Error, Shape};
@@ -9,6 +10,8 @@ use crate::{Error, Shape};
 pub(super) struct Graph {
     pub(super) input: Shape,
     pub(super) ops: Vec<Op>,
+    /// What is no step of its own any more.
+    pub(super) folded: Vec<Folded>,
 }
 
 impl Graph {
@@ -71,12 +74,13 @@ impl Graph {
         };
         if folds {
             self.ops.remove(at);
+            self.folded.insert(0, Folded::into_layer(STANDARDIZATION, 1));
         }
         self
     }
 
     /// The same, each activation function part of the step before it where that can have one.
-    pub(super) fn fused(&self) -> Self {
+    pub(super) fn fused(self) -> Self {
         let mut ops: Vec<Op> = Vec::new();
         for op in &self.ops {
             if let (&Op::Activation { f, .. }, Some(last)) = (op, ops.last_mut())
@@ -87,7 +91,7 @@ impl Graph {
             }
             ops.push(op.clone());
         }
-        Self { input: self.input, ops }
+        Self { ops, ..self }
     }
 }
 

@@ -1,4 +1,3 @@
-use ndarray::ArrayView2;
 use norm_core::model::Model;
 
 use crate::Error;
@@ -51,23 +50,6 @@ impl Loaded {
         let (mut work, mut output) = (vec![0.0; model.work_len()], vec![0.0; model.outputs()]);
         model.run(input, &mut work, &mut output).map_err(Error::method("the exported network"))?;
         Ok(output)
-    }
-
-    /// The share of rows whose largest output is that of their label; the first one, of equals, as a device would take.
-    ///
-    /// # Errors
-    ///
-    /// No rows; otherwise as of [`run`](Self::run).
-    pub fn accuracy(&self, rows: ArrayView2<'_, f32>, labels: &[u32]) -> Result<f64, Error> {
-        if rows.nrows() == 0 || labels.is_empty() {
-            return Err(Error::Empty { what: "the set to evaluate on" });
-        }
-        let mut correct = 0;
-        for (row, &label) in rows.rows().into_iter().zip(labels) {
-            let y = self.run(&row.to_vec())?;
-            correct += usize::from(largest(&y) == label as usize);
-        }
-        Ok(correct as f64 / rows.nrows() as f64)
     }
 }
 

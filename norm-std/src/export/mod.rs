@@ -20,6 +20,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod fidelity;
+mod folded;
 mod from_network;
 mod graph;
 mod loaded;
@@ -30,6 +32,7 @@ mod write;
 
 use ndarray::ArrayView2;
 
+pub use self::fidelity::{Fidelity, compare};
 pub use self::loaded::Loaded;
 
 use crate::data::Standardize;
@@ -43,6 +46,22 @@ pub struct Input<'a> {
     pub signed_log: bool,
     /// Means and scales of the training data, next.
     pub standardize: Option<&'a Standardize>,
+}
+
+impl Input<'_> {
+    /// Does it on the desktop.
+    ///
+    /// # Errors
+    ///
+    /// A row of another length than the standardization's.
+    pub fn apply_row(&self, row: &mut [f32]) -> Result<(), Error> {
+        if self.signed_log {
+            for v in row.iter_mut() {
+                *v = (f64::from(v.signum()) * libm::log1p(f64::from(v.abs()))) as f32;
+            }
+        }
+        self.standardize.map_or(Ok(()), |s| s.apply_row(row)).map_err(|e| refused(e.to_string()))
+    }
 }
 
 /// How a network is exported.
@@ -71,6 +90,8 @@ pub struct Exported {
     pub file: Vec<u8>,
     /// The steps, in words, one a line.
     pub steps: Vec<String>,
+    /// What is no step of its own any more, and where it went, in words, one a line.
+    pub folded: Vec<String>,
 }
 
 impl Exported {
@@ -100,7 +121,7 @@ pub fn export(network: &Network, input: &Input<'_>, options: &Options<'_>) -> Re
         Some(rows) => graph.quantized(rows)?,
     };
     let fused = graph.fused();
-    Ok(Exported { file: fused.write(), steps: fused.describe() })
+    Ok(Exported { file: fused.write(), steps: fused.describe(), folded: folded::describe(&fused.folded) })
 }
 
 /// A network that cannot be exported, and why.

@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 use norm_core::model::Activation;
 
+use super::folded::{Folded, STANDARDIZATION};
 use super::graph::Graph;
 use super::op::{Op, To};
 use super::{Loaded, refused};
@@ -64,7 +65,7 @@ impl Graph {
         }
         let ranges = self.ranges(rows)?;
         let range = |after: usize| after.checked_sub(1).map_or(ranges[0], |i| ranges[i + 1]);
-        let (mut out, mut now) = (Vec::new(), Now::Float);
+        let (mut out, mut now, mut folded) = (Vec::new(), Now::Float, self.folded.clone());
         let mut i = 0;
         while let Some(op) = self.ops.get(i) {
             match op {
@@ -73,7 +74,9 @@ impl Graph {
                         Now::Bytes(scale) => scale,
                         Now::Float => {
                             let scale = range(i).scale();
-                            quantize_into(&mut out, op.flows()[0].len, scale);
+                            if quantize_into(&mut out, op.flows()[0].len, scale) {
+                                folded.insert(0, Folded::into_bytes(STANDARDIZATION));
+                            }
                             scale
                         }
                     };
@@ -109,7 +112,7 @@ impl Graph {
         if let (Now::Bytes(Scale { scale, zero }), Some(last)) = (now, out.last()) {
             out.push(Op::Dequantize { len: last.flows()[1].len, scale: scale as f32, zero });
         }
-        Ok(Self { input: self.input, ops: out })
+        Ok(Self { input: self.input, ops: out, folded })
     }
 
     /// The range of the input, then of what each step gives.
@@ -141,15 +144,15 @@ fn takes_bytes(op: &Op) -> bool {
     matches!(op, Op::Dense { .. } | Op::Conv { .. } | Op::Pool { .. })
 }
 
-/// To `i8`, together with a scale and shift just before.
-fn quantize_into(out: &mut Vec<Op>, len: usize, to: Scale) {
-    let (length, scale, shift) = match out.last() {
+/// To `i8`, together with a scale and shift just before; whether there were some.
+fn quantize_into(out: &mut Vec<Op>, len: usize, to: Scale) -> bool {
+    let (length, scale, shift, taken) = match out.last() {
         Some(Op::Affine { length, scale, shift, f: Activation::Identity }) => {
-            let last = (*length, scale.clone(), shift.clone());
+            let last = (*length, scale.clone(), shift.clone(), true);
             out.pop();
             last
         }
-        _ => (len, vec![1.0], vec![0.0]),
+        _ => (len, vec![1.0], vec![0.0], false),
     };
     let by = |v: f32| f64::from(v) / to.scale;
     out.push(Op::Quantize {
@@ -157,6 +160,7 @@ fn quantize_into(out: &mut Vec<Op>, len: usize, to: Scale) {
         scale: scale.iter().map(|&s| by(s) as f32).collect(),
         shift: shift.iter().map(|&s| (by(s) + f64::from(to.zero)) as f32).collect(),
     });
+    taken
 }
 
 /// Connections that give `i8`, and the table of their activation function if it is no comparison; the scale of what

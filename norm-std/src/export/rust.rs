@@ -16,6 +16,10 @@ pub(super) fn source(file: &[u8], steps: &[String], title: &str) -> String {
     for step in steps {
         let _ = writeln!(out, "//! {step}");
     }
+    let saved = match state {
+        0 => String::new(),
+        _ => format!("/// Bytes of a saved state.\npub const SAVED: usize = {};\n", model::saved_of(file)),
+    };
     let _ = write!(
         out,
         "//! ```
@@ -31,7 +35,7 @@ pub const OUTPUTS: usize = {outputs};
 pub const WORK: usize = {work};
 /// Words of state of homeostasis; 0 if nothing moves.
 pub const STATE: usize = {state};
-/// The steps and activation functions that are built in.
+{saved}/// The steps and activation functions that are built in.
 pub const KINDS: u32 = {kinds:#x};
 
 /// The network, as it lies in flash.
@@ -84,6 +88,20 @@ impl Network {
         self.0.run_live(input, &mut work, &mut output, state)?;
         self.0.observe(state)?;
         Ok(output)
+    }
+
+    /// The state as bytes, to be kept over a loss of power.
+    pub fn save(&self, state: &[f32; STATE]) -> Result<[u8; SAVED], Error> {
+        let mut saved = [0; SAVED];
+        self.0.save(state, &mut saved)?;
+        Ok(saved)
+    }
+
+    /// The state that was saved; an error if these bytes are not what this network saved.
+    pub fn restore(&self, saved: &[u8; SAVED]) -> Result<[f32; STATE], Error> {
+        let mut state = [0.0; STATE];
+        self.0.restore(saved, &mut state)?;
+        Ok(state)
     }
 ",
         );
