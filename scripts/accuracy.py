@@ -1,0 +1,253 @@
+#!/usr/bin/env python
+"""Accuracy beside PyTorch: the same networks trained by both, over the same seeds. See accuracy.sh, which calls this.
+
+    accuracy.py rates RESULTS      each method's best learning rate, by `norm run` on validation rows
+    accuracy.py norm RESULTS       the runs of `norm train`
+    accuracy.py pytorch RESULTS    the runs of PyTorch (needs torch and numpy)
+    accuracy.py table RESULTS      Markdown on standard output
+
+RESULTS is a file of JSON lines; what stands in it is not run again, so that a broken run goes on. The environment says
+where things are: NORM (the program; `norm`), FASHION_MNIST_DIR, CIFAR_10_DIR; SEEDS (5), and ONLY, such as
+cifar-10/lenet5, for some of the settings.
+"""
+
+import contextlib
+import gzip
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+METHODS = ["none", "batch", "layer", "group", "weight", "synaptic"]
+# `rows`: the first so many training images of the files.
+SETTINGS = {
+    "fashion-mnist/lenet5": {"rows": 20000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
+    "cifar-10/lenet5": {"rows": 20000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
+    "cifar-10/rescnn": {"rows": 5000, "epochs": 1, "batch_size": 64, "search_rows": 4000, "search_epochs": 1},
+}
+RATES = [0.01, 0.03, 0.1, 0.3]
+SEEDS = int(os.environ.get("SEEDS", "5"))
+FOLDERS = {"fashion-mnist": "FASHION_MNIST_DIR", "cifar-10": "CIFAR_10_DIR"}
+# Quantiles of Student's t at 97.5 %, by degrees of freedom.
+T = [math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131]
+
+
+def settings():
+    only = os.environ.get("ONLY", "").split(",") if os.environ.get("ONLY") else list(SETTINGS)
+    return [(name, *name.split("/"), SETTINGS[name]) for name in only]
+
+
+def folder(dataset):
+    try:
+        return os.environ[FOLDERS[dataset]]
+    except KeyError:
+        sys.exit(f"{FOLDERS[dataset]} is not set: where are the files of {dataset}?")
+
+
+@contextlib.contextmanager
+def first_rows(dataset, rows):
+    """A folder with the first training images of the files and all test images, in the same layouts."""
+    source = Path(folder(dataset))
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        if dataset == "fashion-mnist":
+            for kind, head in (("images-idx3", 16), ("labels-idx1", 8)):
+                (place / f"t10k-{kind}-ubyte.gz").symlink_to((source / f"t10k-{kind}-ubyte.gz").resolve())
+                raw = gzip.decompress((source / f"train-{kind}-ubyte.gz").read_bytes())
+                each = (len(raw) - head) // int.from_bytes(raw[4:8], "big")
+                part = raw[:4] + rows.to_bytes(4, "big") + raw[8 : head + rows * each]
+                (place / f"train-{kind}-ubyte").write_bytes(part)
+            yield ["--dataset", f"idx:{place}"]
+        else:
+            source = source / "cifar-10-batches-bin" if (source / "cifar-10-batches-bin").is_dir() else source
+            for name in ("test_batch.bin", "batches.meta.txt"):
+                (place / name).symlink_to((source / name).resolve())
+            for i in range(-(-rows // 10000)):
+                name, left = f"data_batch_{i + 1}.bin", min(10000, rows - 10000 * i)
+                (place / name).write_bytes((source / name).read_bytes()[: 3073 * left])
+            yield ["--dataset", f"cifar:{place}"]
+
+
+class Results:
+    def __init__(self, path):
+        self.path = Path(path)
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        self.rows = [json.loads(line) for line in lines]
+
+    def add(self, row):
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), file=sys.stderr, flush=True)
+
+    def of(self, **wanted):
+        return [row for row in self.rows if all(row.get(key) == value for key, value in wanted.items())]
+
+    def rate(self, setting, method):
+        found = self.of(side="rate", setting=setting, method=method)
+        return found[0]["lr"] if found else sys.exit(f"no rate of {method} in {setting}: `accuracy.py rates` first")
+
+
+def norm(*args):
+    done = subprocess.run([os.environ.get("NORM", "norm"), *map(str, args)], capture_output=True, text=True, check=False)
+    if done.returncode and "diverged" not in done.stderr:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout) if not done.returncode else None
+
+
+def rates(results):
+    for name, dataset, model, about in settings():
+        methods = [method for method in METHODS if not results.of(side="rate", setting=name, method=method)]
+        if not methods:
+            continue
+        with first_rows(dataset, about["rows"]) as data:
+            found = norm(
+                "run", *data, "--model", model, "--method", ",".join(methods), "--lr", ",".join(map(str, RATES)),
+                "--epochs", about["search_epochs"], "--train-rows", about["search_rows"],
+                "--batch-size", about["batch_size"], "--seeds", 1, "--threads", 1, "--quiet", "--json",
+            )
+        for method in methods:
+            tried = [tried for tried in found["comparison"]["tried"] if tried["method"] == method]
+            run = next(run for run in found["comparison"]["runs"] if run["method"] == method)
+            # As the program writes it: the shortest decimal of its float32.
+            lr = min(RATES, key=lambda rate: abs(rate - run["lr"]))
+            accuracies = {f"{t['lr']:.2g}": round(100 * t["accuracy"], 2) for t in tried}
+            results.add({"side": "rate", "setting": name, "method": method, "lr": lr, "validation": accuracies})
+
+
+def runs(results, side, one):
+    for seed in range(SEEDS):
+        for name, dataset, model, about in settings():
+            for method in METHODS:
+                key = {"side": side, "setting": name, "method": method, "seed": seed}
+                if not results.of(**key):
+                    lr = results.rate(name, method)
+                    accuracy, loss, seconds = one(dataset, model, method, seed, lr, about)
+                    row = {**key, "lr": lr, "epochs": about["epochs"], "accuracy": accuracy, "loss": loss}
+                    results.add({**row, "seconds": round(seconds, 1)})
+
+
+def of_norm(dataset, model, method, seed, lr, about):
+    with tempfile.TemporaryDirectory() as place, first_rows(dataset, about["rows"]) as data:
+        done = norm(
+            "train", *data, "--model", model, "--method", method, "--lr", lr, "--epochs", about["epochs"],
+            "--batch-size", about["batch_size"], "--seed", seed, "--validation", 0, "--init", "kaiming",
+            "--out", Path(place) / "model.ckpt", "--quiet", "--json",
+        )
+    if done is None:
+        return None, None, 0.0
+    times = [epoch["train"]["time"] for epoch in done["history"]]
+    return done["test"]["accuracy"], done["test"]["loss"], sum(t["secs"] + t["nanos"] / 1e9 for t in times)
+
+
+def of_pytorch():
+    import torch
+
+    import accuracy_torch
+
+    torch.set_num_threads(1)
+    loaded = {}
+
+    def one(dataset, model, method, seed, lr, about):
+        key = dataset, about["rows"]
+        if key not in loaded:
+            loaded[key] = accuracy_torch.Data(*key, folder(dataset))
+        return accuracy_torch.train(loaded[key], model, method, seed, lr, about["epochs"], about["batch_size"])
+
+    return one
+
+
+# ---------------------------------------------------------------- the table
+
+
+def half_width(values):
+    return T[len(values) - 1] * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def difference(a, b):
+    """Of the means, and half of its 95 % interval (Welch)."""
+    parts = [statistics.variance(v) / len(v) for v in (a, b)]
+    total = sum(parts)
+    freedom = total**2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (a, b))) if total else 1
+    return statistics.mean(a) - statistics.mean(b), T[min(int(freedom), len(T) - 1)] * math.sqrt(total)
+
+
+PAGE = """# Accuracy beside PyTorch
+
+Do networks trained here reach the accuracy of the same networks trained by PyTorch, with each method?
+
+```
+FASHION_MNIST_DIR=DIR CIFAR_10_DIR=DIR scripts/accuracy.sh
+```
+
+trains both and writes this page; the raw results stand in accuracy.jsonl. Both sides have the same architecture, the same
+initialization (normal, variance 2 / inputs, biases 0), SGD with momentum 0.9, a cosine schedule, batches and epochs, and the
+same rate for each method: its best of {rates} in a short search by `norm run` on validation rows (trained on {search}). Weights
+and the order of rows are drawn by each side on its own, so single runs differ, and only means over seeds can be compared.
+Batch, layer, group and weight norm are PyTorch's own modules. Synaptic scaling is written out in plain PyTorch
+(`scripts/accuracy_torch.py`) from its definition: an independent check of the rule, with centering, compensation between layers,
+calibration and bounded plasticity.
+
+Test accuracy is that after the last epoch, on all 10,000 test images, mean over seeds ± half of its 95 % interval
+(Student's t); the difference is ours less PyTorch's, with its own interval (Welch). Training is short, to
+compare and not to reach the best. The images of CIFAR-10 are a copy that went through JPEG once more: accuracies compare only with
+runs on the same copy."""
+
+
+def what(about):
+    rows, batch, epochs = about["rows"], about["batch_size"], about["epochs"]
+    steps = epochs * math.ceil(rows / batch)
+    return f"The first {rows:,} training images; epochs: {epochs}, batches of {batch}, {steps} steps."
+
+
+def table(results):
+    compared, apart = 0, []
+    search = (f"{about['search_rows'] * 4 // 5:,} rows in {name}, epochs: {about['search_epochs']}" for name, *_, about in settings())
+    print(PAGE.format(rates=", ".join(map(str, RATES)), search="; ".join(search)))
+    for name, dataset, model, about in settings():
+        print(f"\n## {model} on {dataset}\n")
+        print(what(about) + "\n")
+        print("| method | rate | norm, test % | PyTorch, test % | difference | seeds |")
+        print("|---|---|---|---|---|---|")
+        for method in METHODS:
+            sides = [results.of(side=side, setting=name, method=method) for side in ("norm", "pytorch")]
+            seeds = set.intersection(*({row["seed"] for row in rows} for rows in sides))
+            rows = [[row for row in side if row["seed"] in seeds] for side in sides]
+            good = [[100 * row["accuracy"] for row in side if row["accuracy"] is not None] for side in rows]
+            if min(map(len, good)) < 2:
+                print(f"| {method} | {results.rate(name, method)} | – | – | – | {len(seeds)} |")
+                continue
+            cells = [f"{statistics.mean(values):.2f} ± {half_width(values):.2f}" for values in good]
+            for i, (values, side) in enumerate(zip(good, rows)):
+                lost = len(side) - len(values)
+                cells[i] += f" ({lost} diverged)" if lost else ""
+            d, half = difference(*good)
+            compared += 1
+            if abs(d) > half:
+                apart.append(f"{method} in {name}")
+            print(f"| {method} | {results.rate(name, method)} | {cells[0]} | {cells[1]} | {d:+.2f} ± {half:.2f} | {len(seeds)} |")
+    print(f"\nOf {compared} differences {len(apart)} are beyond their 95 % interval", end="")
+    print(f" ({', '.join(apart)})" if apart else "", end="")
+    print(f"; by chance {0.05 * compared:.1f} would be.")
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("rates", "norm", "pytorch", "table"):
+        sys.exit(__doc__)
+    results = Results(sys.argv[2])
+    if sys.argv[1] == "rates":
+        rates(results)
+    elif sys.argv[1] == "norm":
+        runs(results, "norm", of_norm)
+    elif sys.argv[1] == "pytorch":
+        runs(results, "pytorch", of_pytorch())
+    else:
+        table(results)
+
+
+if __name__ == "__main__":
+    main()
