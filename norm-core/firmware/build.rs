@@ -10,7 +10,8 @@ fn main() -> io::Result<()> {
     }
     let board = match of("TARGET").as_str() {
         "thumbv6m-none-eabi" => "microbit",
-        "thumbv7em-none-eabihf" => "mps2-an386",
+        "thumbv7m-none-eabi" | "thumbv7em-none-eabihf" => "mps2",
+        "riscv32imac-unknown-none-elf" => "virt",
         other => {
             return Err(io::Error::other(format!("no board for {other}: add its memory layout to build.rs")));
         }
@@ -18,6 +19,9 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(of("OUT_DIR"));
     fs::copy(format!("memory/{board}.x"), out.join("memory.x"))?;
     println!("cargo::rustc-link-search={}", out.display());
+    if of("CARGO_CFG_TARGET_ARCH") == "riscv32" {
+        println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     Ok(())
 }

@@ -1,10 +1,25 @@
 //! The firmware's workload on the desktop: `firmware/run.sh` compares a microcontroller's bits with it.
 
-#[path = "../firmware/src/workload.rs"]
-mod workload;
+#[path = "../firmware/src/methods.rs"]
+mod methods;
+#[path = "../firmware/src/networks.rs"]
+mod networks;
+#[path = "../firmware/src/output.rs"]
+mod output;
 
 use norm_core::{Build, for_each_method};
-use workload::Output;
+use output::Output;
+
+/// What the firmware has of the machine it runs on.
+mod host {
+    use std::cell::Cell;
+
+    thread_local!(pub(crate) static POWER: Cell<bool> = const { Cell::new(false) });
+
+    pub(crate) fn power_fails() -> bool {
+        POWER.get()
+    }
+}
 
 #[derive(Default)]
 struct Text(Vec<u8>);
@@ -17,8 +32,8 @@ impl Output for Text {
 
 fn lines() -> Vec<String> {
     let mut out = Text::default();
-    workload::single(&mut out).unwrap();
-    workload::double(&mut out).unwrap();
+    methods::single(&mut out).unwrap();
+    methods::double(&mut out).unwrap();
     String::from_utf8(out.0).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -71,6 +86,33 @@ fn the_closed_loop_comes_back_after_the_drift() {
     let [_, before, _, after] = means[..] else { panic!("{means:?}") };
     assert!((before - 0.5).abs() < 0.1, "{means:?}");
     assert!((after + 3.0).abs() < 0.3, "{means:?}");
+}
+
+fn network_lines(power_fails: bool) -> Vec<String> {
+    host::POWER.set(power_fails);
+    let mut out = Text::default();
+    networks::digits(&mut out).unwrap();
+    networks::drifting_digits(&mut out).unwrap();
+    networks::gas(&mut out).unwrap();
+    String::from_utf8(out.0).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn networks_answer_and_follow_their_sensors() {
+    let lines = network_lines(false);
+    let right = |what: &str| {
+        let start = format!("{what} right ");
+        let line = lines.iter().find_map(|line| line.strip_prefix(&start)).expect(what);
+        let words: Vec<&str> = line.split(' ').collect();
+        let [right, "of", all, ..] = words[..] else { panic!("{line}") };
+        right.parse::<f64>().unwrap() / all.parse::<f64>().unwrap()
+    };
+    assert!(right("digits network") > 0.96 && right("digits-int8 network") > 0.96);
+    for (stream, gains) in [("drifting-digits", 0.05), ("gas-sensors", 0.1), ("gas-sensors-int8", 0.1)] {
+        let [frozen, going_on] = ["frozen-all", "going-on-all"].map(|how| right(&format!("{stream} {how}")));
+        assert!(going_on > frozen + gains, "{stream}: {going_on} against {frozen}");
+    }
+    assert_eq!(network_lines(true), lines, "a saved state is not the state");
 }
 
 /// The same bits need the same arithmetic: what the firmware is built with is what everything else is.

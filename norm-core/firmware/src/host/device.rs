@@ -2,11 +2,24 @@
 
 use core::panic::PanicInfo;
 
-use cortex_m_rt::entry;
-use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
-use cortex_m_semihosting::hio::{HostStream, hstdout};
+#[cfg(target_arch = "arm")]
+use cortex_m_semihosting as semihosting;
+#[cfg(target_arch = "riscv32")]
+use riscv_semihosting as semihosting;
+use semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
+use semihosting::hio::{HostStream, hstdout};
 
-use crate::workload::Output;
+#[cfg(target_arch = "arm")]
+pub use cortex_m_rt::entry;
+#[cfg(target_arch = "riscv32")]
+pub use riscv_rt::entry;
+
+use crate::Output;
+
+/// Half way through a stream all memory is lost, but what was saved.
+pub fn power_fails() -> bool {
+    true
+}
 
 impl Output for HostStream {
     fn text(&mut self, text: &[u8]) {
@@ -16,10 +29,10 @@ impl Output for HostStream {
     }
 }
 
-#[entry]
-fn main() -> ! {
+/// Runs a workload, and ends the emulator.
+pub fn run<E>(workload: impl FnOnce(&mut HostStream) -> Result<(), E>) -> ! {
     if let Ok(mut out) = hstdout()
-        && crate::workload(&mut out).is_ok()
+        && workload(&mut out).is_ok()
     {
         #[cfg(feature = "poison")]
         assert!(core::hint::black_box(true), "the proof can fail");
@@ -46,7 +59,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     use core::fmt::Write;
-    if let Ok(mut out) = cortex_m_semihosting::hio::hstderr() {
+    if let Ok(mut out) = semihosting::hio::hstderr() {
         let _ = writeln!(out, "{info}");
     }
     loop {

@@ -5,15 +5,9 @@ use norm_core::heapless::Vec;
 use norm_core::instruments::{Centroids, Codes, Covariance, UnitUse, Usage, covariance_memory};
 use norm_core::layer::LayerNorm;
 use norm_core::synapse::{Centering, SynapticScaling};
-use norm_core::{
-    Build, Error, Method, Normalize, Observe, Pass, Real, Seen, Site, Spec, for_each_method, sum,
-};
+use norm_core::{Build, Error, Method, Normalize, Observe, Pass, Seen, Site, Spec, for_each_method, sum};
 
-/// Where the bits go.
-pub(crate) trait Output {
-    /// Writes text. What goes wrong is the output's own to report.
-    fn text(&mut self, text: &[u8]);
-}
+use crate::output::{Bits, Output, print};
 
 /// More than one vector of lanes, and a rest.
 const NEURONS: usize = 10;
@@ -32,7 +26,7 @@ type Buffer<T> = Vec<T, LARGEST>;
 type Tape<T> = Vec<T, { 4 * ROWS * NEURONS }>;
 
 /// Computes and prints everything for `f32`. An error is the workload's own fault: nothing in it is out of range.
-pub(crate) fn single(out: &mut impl Output) -> Result<(), Error> {
+pub fn single(out: &mut impl Output) -> Result<(), Error> {
     macro_rules! exercise_all {
         ($($name:ident: $method:ty,)*) => { $(exercise::<f32, $method>(out)?;)* };
     }
@@ -43,59 +37,12 @@ pub(crate) fn single(out: &mut impl Output) -> Result<(), Error> {
 }
 
 /// Every method for `f64`.
-pub(crate) fn double(out: &mut impl Output) -> Result<(), Error> {
+pub fn double(out: &mut impl Output) -> Result<(), Error> {
     macro_rules! exercise_all {
         ($($name:ident: $method:ty,)*) => { $(exercise::<f64, $method>(out)?;)* };
     }
     for_each_method!(exercise_all, f64, Kept<f64>);
     Ok(())
-}
-
-/// A scalar whose bits can be printed.
-pub(crate) trait Bits: Real {
-    /// Its name.
-    const NAME: &'static str;
-    /// Hexadecimal digits of its bits.
-    const DIGITS: u32;
-    /// Its bits.
-    fn bits(self) -> u64;
-}
-
-impl Bits for f32 {
-    const NAME: &'static str = "f32";
-    const DIGITS: u32 = 8;
-    fn bits(self) -> u64 {
-        self.to_bits().into()
-    }
-}
-
-impl Bits for f64 {
-    const NAME: &'static str = "f64";
-    const DIGITS: u32 = 16;
-    fn bits(self) -> u64 {
-        self.to_bits()
-    }
-}
-
-/// One line: what it is of, then the bits of each value.
-fn print<T: Bits>(out: &mut impl Output, method: &str, step: &str, values: &[T]) {
-    for word in [method, " ", T::NAME, " ", step] {
-        out.text(word.as_bytes());
-    }
-    for &value in values {
-        if value.is_nan() {
-            // The sign and the payload of a NaN are the processor's choice.
-            out.text(b" nan");
-            continue;
-        }
-        let bits = value.bits();
-        out.text(b" ");
-        for digit in (0..T::DIGITS).rev() {
-            let digit = (bits >> (4 * digit) & 15) as u8;
-            out.text(&[digit + if digit < 10 { b'0' } else { b'a' - 10 }]);
-        }
-    }
-    out.text(b"\n");
 }
 
 /// `n` numbers without a pattern: a row of ordinary size, one far from 0, one of denormal numbers, and so on.
