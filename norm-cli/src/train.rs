@@ -12,7 +12,7 @@ use norm_std::evaluate::{Evaluation, evaluate};
 use norm_std::train::{Config, Trainer};
 use serde::Serialize;
 
-use crate::args::Report;
+use crate::args::{Report, Threads};
 use crate::error::Error;
 use crate::training_args::{DataArgs, TrainingArgs, load};
 use crate::{interrupt, model_file, terminal};
@@ -57,6 +57,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", default_value_t = 0.03)]
     lr: f32,
     #[command(flatten)]
+    threads: Threads,
+    #[command(flatten)]
     report: Report,
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn run(args: Args, given: &[String]) -> Result<(), Error> {
         None => start(&args)?,
         Some(checkpoint) => go_on(&args, given, checkpoint)?,
     };
+    trainer.set_threads(norm_std::threads::Threads::new(args.threads.count())?);
     interrupt::listen()?;
     tidy(&out);
     let save = |trainer: &mut Trainer, about: &About| {

@@ -92,6 +92,14 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
+    /// The system gives no more threads.
+    #[error("{count} threads cannot be started ({problem}); fewer may do")]
+    Threads {
+        /// How many were wanted.
+        count: usize,
+        /// What the system said.
+        problem: String,
+    },
     /// A network that cannot be exported.
     #[error("the network cannot be exported: {0}")]
     Export(String),

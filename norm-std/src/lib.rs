@@ -42,6 +42,7 @@ pub mod random;
 pub mod readout;
 pub mod silence;
 pub mod stats;
+pub mod threads;
 pub mod torch;
 pub mod train;
 

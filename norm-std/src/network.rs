@@ -4,6 +4,7 @@ use norm_core::{Seen, When};
 
 use crate::layers::{Activity, Chain, Context, Layer, Named, Param, Piece, Scratch, join};
 use crate::methods::Boxed;
+use crate::threads::Threads;
 use crate::{Error, Shape};
 
 /// Steps by which methods that all layers share are calibrated.
@@ -73,6 +74,16 @@ impl Network {
         self.step = step;
     }
 
+    /// Lets these threads do the work of the next calls. Results have the same bits for any number of threads.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.scratch = Scratch::new(threads);
+    }
+
+    /// The threads that do the work, the caller's alone unless others were set.
+    pub fn threads(&self) -> Threads {
+        self.scratch.threads().clone()
+    }
+
     fn rows_of(&self, what: &'static str, x: &[f32]) -> Result<usize, Error> {
         let width = self.input.len();
         if x.is_empty() {
@@ -88,17 +99,19 @@ impl Network {
     fn pass(
         &mut self,
         x: &[f32],
-        f: impl FnOnce(&mut Chain, &mut Context<'_>, &mut [f32]) -> Result<(), Error>,
+        f: impl FnOnce(&mut Chain, &mut Context<'_>, &mut [f32]) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
         self.outputs = self.rows_of("the batch", x)? * self.classes();
         self.logits.resize(self.logits.len().max(self.outputs), 0.0);
         self.activity.clear();
-        let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);
-        let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
-        if !self.shared.is_empty() {
-            cx.probe = Some(&mut gather);
-        }
-        f(&mut self.chain, &mut cx, &mut self.logits[..self.outputs])
+        self.threads().enter(|| {
+            let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);
+            let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
+            if !self.shared.is_empty() {
+                cx.probe = Some(&mut gather);
+            }
+            f(&mut self.chain, &mut cx, &mut self.logits[..self.outputs])
+        })
     }
 
     /// The training form; returns the outputs (logits), `rows × classes`.
@@ -130,14 +143,18 @@ impl Network {
         // Layers may overwrite the gradients that they are given.
         self.dlogits.clear();
         self.dlogits.extend_from_slice(dlogits);
-        let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
-        self.chain.backward(&mut cx, x, &self.logits[..self.outputs], &mut self.dlogits, None)
+        self.threads().enter(|| {
+            let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
+            self.chain.backward(&mut cx, x, &self.logits[..self.outputs], &mut self.dlogits, None)
+        })
     }
 
     /// Lets all slow state follow the last [`forward`](Self::forward) on the same rows.
     pub fn observe(&mut self, x: &[f32]) -> Result<(), Error> {
-        let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
-        self.chain.observe(&mut cx, x, &self.logits[..self.outputs], 0.0)?;
+        self.threads().enter(|| {
+            let mut cx = Context::new(&self.shared, &mut self.scratch, self.step);
+            self.chain.observe(&mut cx, x, &self.logits[..self.outputs], 0.0)
+        })?;
         self.follow_activity(x, |observe, seen| observe.observe(seen).map(|_| ()))
     }
 
@@ -197,7 +214,7 @@ impl Network {
 
     /// The inference form.
     pub fn infer(&mut self, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        self.infer_with(x, y, None)
+        self.threads().enter(|| self.infer_with(x, y, None))
     }
 
     /// Shows every learned parameter, in a fixed order.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::loss::cross_entropy;
 use crate::optim::{Optimizer, Rule, Schedule};
 use crate::random::Random;
+use crate::threads::Threads;
 use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape, Tensors};
 
 /// Everything that decides the result of a training run, beside the data.
@@ -299,7 +300,16 @@ impl Trainer {
         &mut self,
         x: ArrayView2<'_, f32>,
         labels: &[u32],
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Epoch>, Error> {
+        self.network.threads().enter(|| self.advance_within(x, labels, stop))
+    }
+
+    fn advance_within(
+        &mut self,
+        x: ArrayView2<'_, f32>,
+        labels: &[u32],
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Epoch>, Error> {
         if x.nrows() != labels.len() {
             let (rows, got) = (x.nrows(), labels.len());
@@ -378,6 +388,11 @@ impl Trainer {
     /// Where training diverged, if it did.
     pub fn diverged(&self) -> Option<Divergence> {
         self.progress.diverged
+    }
+
+    /// Lets these threads do the work. Results have the same bits for any number of threads.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.network.set_threads(threads);
     }
 
     /// The network as it is.

@@ -1,8 +1,8 @@
 //! A run that goes on from a file ends in the same bits as one that was never interrupted; a file that is not whole is refused.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ndarray::Array2;
 use norm_std::checkpoint::{About, Checkpoint, Done, Rows};
@@ -43,15 +43,9 @@ fn train(config: &Config, input: Shape, stops: &[usize], file: &Path) -> Result<
     let mut trainer = Trainer::new(config.clone(), input, CLASSES, x.view())?;
     let mut epochs = Vec::new();
     let mut stops = stops.iter();
-    let mut left = Cell::new(stops.next().copied().unwrap_or(usize::MAX));
+    let mut left = AtomicUsize::new(stops.next().copied().unwrap_or(usize::MAX));
     while trainer.epochs() < config.epochs {
-        let stop = || match left.get() {
-            0 => true,
-            n => {
-                left.set(n - 1);
-                false
-            }
-        };
+        let stop = || left.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_err();
         match trainer.advance(x.view(), &y, &stop)? {
             Some(epoch) => epochs.push(epoch),
             None => {
@@ -61,7 +55,7 @@ fn train(config: &Config, input: Shape, stops: &[usize], file: &Path) -> Result<
                 assert_eq!(about.classes, ["0", "1", "2"]);
                 epochs = about.history.iter().map(|done| done.train).collect();
                 trainer = Trainer::resume(about.config, about.input, CLASSES, x.view(), &state)?;
-                left = Cell::new(stops.next().copied().unwrap_or(usize::MAX));
+                left = AtomicUsize::new(stops.next().copied().unwrap_or(usize::MAX));
             }
         }
     }

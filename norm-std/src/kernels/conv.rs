@@ -6,12 +6,20 @@
 //!
 //! `x̄` is the image and, around it, the channel's value of `pad` (0 where `pad` is empty). Images lie one after another,
 //! channel by channel; `weight` is `channels out × taps`. The number of images follows from the lengths of the slices.
-//! `work` is memory of any content, which grows to what is needed and is worth keeping.
+//! `work` is the threads and their memory. Images are worked on in pieces; what is added up over images is added in pieces
+//! of [`IMAGES`], and then piece by piece, however many threads there are.
 
 use norm_core::Channel;
 
 use super::direct::Direct;
-use super::{Geometry, Transposed, gemm, vectorized};
+use super::gemm::product;
+use super::{Geometry, Transposed, vectorized};
+use crate::threads::{Own, Workspace};
+
+/// Images whose gradients of weights are added up before those of others are.
+const IMAGES: usize = 8;
+/// Products that are taken at once.
+const VECTOR: usize = 8;
 
 /// The convolution.
 pub fn conv2d(
@@ -20,19 +28,34 @@ pub fn conv2d(
     pad: &[f32],
     (weight, bias): (&[f32], &[f32]),
     u: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Workspace,
+) {
+    let (image, output) = (g.input.len(), bias.len() * g.positions());
+    let images = work.threads().share(x.len() / image, g.taps() * output / VECTOR);
+    let pieces = x.chunks(images * image).zip(u.chunks_mut(images * output));
+    work.split(0).1.each(pieces, |own, (x, u)| forward(g, x, pad, (weight, bias), u, own));
+}
+
+fn forward(
+    g: &Geometry,
+    x: &[f32],
+    pad: &[f32],
+    (weight, bias): (&[f32], &[f32]),
+    u: &mut [f32],
+    own: &mut Own,
 ) {
     let (positions, taps, channels) = (g.positions(), g.taps(), bias.len());
     if let Some(direct) = Direct::of(g, channels) {
-        return direct.forward(x, pad, (weight, bias), u, work);
+        return direct.forward(x, pad, (weight, bias), u, &mut own.work);
     }
-    let columns = columns(g, work);
+    let columns = columns(g, &mut own.work);
     for (x, u) in x.chunks_exact(g.input.len()).zip(u.chunks_exact_mut(channels * positions)) {
         unfold(g, x, pad, columns);
         for (plane, &bias) in u.chunks_exact_mut(positions).zip(bias) {
             plane.fill(bias);
         }
-        gemm((channels, taps, positions), (weight, Transposed::No), (columns, Transposed::No), 1.0, u);
+        let (weight, columns) = ((weight, Transposed::No), (&*columns, Transposed::No));
+        product((channels, taps, positions), weight, columns, true, u, &mut own.panels);
     }
 }
 
@@ -43,38 +66,63 @@ pub fn conv2d_params(
     pad: &[f32],
     du: &[f32],
     (dweight, dbias): (&mut [f32], &mut [f32]),
-    work: &mut Vec<f32>,
+    work: &mut Workspace,
 ) {
-    let (positions, taps, channels) = (g.positions(), g.taps(), dbias.len());
-    match Direct::of(g, channels) {
-        Some(direct) => direct.weight(x, pad, du, dweight, work),
-        None => {
-            let columns = columns(g, work);
-            dweight.fill(0.0);
-            for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
-                unfold(g, x, pad, columns);
-                let (du, columns) = ((du, Transposed::No), (&*columns, Transposed::Yes));
-                gemm((channels, positions, taps), du, columns, 1.0, dweight);
-            }
-        }
-    }
+    let (positions, channels) = (g.positions(), dbias.len());
+    let (image, output) = (IMAGES * g.input.len(), IMAGES * channels * positions);
+    let (sums, mut team) = work.split(x.len().div_ceil(image) * dweight.len());
+    let pieces = x.chunks(image).zip(du.chunks(output)).zip(sums.chunks_mut(dweight.len()));
+    team.each(pieces, |own, ((x, du), sums)| weight(g, x, pad, du, (sums, channels), own));
+    dweight.copy_from_slice(&sums[..dweight.len()]);
     vectorized(|| {
-        for (c, dbias) in dbias.iter_mut().enumerate() {
-            [*dbias] = Channel::new(du, channels, positions, c).reduce(|du| [du]);
+        for sums in sums.chunks_exact(dweight.len()).skip(1) {
+            dweight.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
+    });
+    team.each(dbias.iter_mut().enumerate(), |_, (c, dbias)| {
+        [*dbias] = vectorized(|| Channel::new(du, channels, positions, c).reduce(|du| [du]));
     });
 }
 
+fn weight(
+    g: &Geometry,
+    x: &[f32],
+    pad: &[f32],
+    du: &[f32],
+    (dweight, channels): (&mut [f32], usize),
+    own: &mut Own,
+) {
+    if let Some(direct) = Direct::of(g, channels) {
+        return direct.weight(x, pad, du, dweight, &mut own.work);
+    }
+    let (positions, taps) = (g.positions(), g.taps());
+    let columns = columns(g, &mut own.work);
+    dweight.fill(0.0);
+    for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
+        unfold(g, x, pad, columns);
+        let (du, columns) = ((du, Transposed::No), (&*columns, Transposed::Yes));
+        product((channels, positions, taps), du, columns, true, dweight, &mut own.panels);
+    }
+}
+
 /// Overwrites the gradient of the images.
-pub fn conv2d_input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+pub fn conv2d_input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Workspace) {
+    let (image, output) = (g.input.len(), weight.len() / g.taps() * g.positions());
+    let images = work.threads().share(dx.len() / image, g.taps() * output / VECTOR);
+    let pieces = du.chunks(images * output).zip(dx.chunks_mut(images * image));
+    work.split(0).1.each(pieces, |own, (du, dx)| input(g, du, weight, dx, own));
+}
+
+fn input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], own: &mut Own) {
     let (positions, taps) = (g.positions(), g.taps());
     let channels = weight.len() / taps;
     if let Some(direct) = Direct::of(g, channels) {
-        return direct.input(du, weight, dx, work);
+        return direct.input(du, weight, dx, &mut own.work);
     }
-    let columns = columns(g, work);
+    let columns = columns(g, &mut own.work);
     for (dx, du) in dx.chunks_exact_mut(g.input.len()).zip(du.chunks_exact(channels * positions)) {
-        gemm((taps, channels, positions), (weight, Transposed::Yes), (du, Transposed::No), 0.0, columns);
+        let (weight, du) = ((weight, Transposed::Yes), (du, Transposed::No));
+        product((taps, channels, positions), weight, du, false, columns, &mut own.panels);
         fold(g, columns, dx);
     }
 }

@@ -6,6 +6,7 @@
 use std::array::from_fn;
 
 use super::{Geometry, vectorized};
+use crate::threads::Threads;
 
 /// Runs `f` on every window of every channel: the window's index, and its rows as indices of the first value in `x`.
 fn windows(g: &Geometry, planes: usize, mut f: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
@@ -24,13 +25,26 @@ fn windows(g: &Geometry, planes: usize, mut f: impl FnMut(usize, &mut dyn Iterat
 }
 
 /// `y = max` of the window. NaN counts as largest, so that it stays visible; of equal values the first does.
-/// `chosen` is told which value of `x` it was, for [`max_pool_backward`].
-pub fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], mut chosen: Option<&mut [u32]>) {
-    if g.kernel == [2, 2] && g.stride == [2, 2] {
+/// `chosen` is told which value of its channel's image it was, for [`max_pool_backward`].
+pub fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], chosen: Option<&mut [u32]>, threads: &Threads) {
+    let (image, output) = (g.input.positions(), g.positions());
+    let images = threads.share(x.len() / image, image);
+    let pieces = x.chunks(images * image).zip(y.chunks_mut(images * output));
+    match chosen {
+        None => threads.each(pieces, |(x, y)| max_pool_of(g, x, y, None)),
+        Some(chosen) => {
+            let pieces = pieces.zip(chosen.chunks_mut(images * output));
+            threads.each(pieces, |((x, y), chosen)| max_pool_of(g, x, y, Some(chosen)));
+        }
+    }
+}
+
+fn max_pool_of(g: &Geometry, x: &[f32], y: &mut [f32], mut chosen: Option<&mut [u32]>) {
+    if is_halving(g) {
         return max_pool_2x2(Halves { g, x, y, chosen });
     }
-    let width = g.kernel[1];
-    windows(g, x.len() / g.input.positions(), |window, rows| {
+    let (width, plane) = (g.kernel[1], g.input.positions());
+    windows(g, x.len() / plane, |window, rows| {
         let (mut best, mut at) = (f32::NEG_INFINITY, None);
         for first in rows {
             for (i, &v) in (first..).zip(&x[first..first + width]) {
@@ -41,9 +55,13 @@ pub fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], mut chosen: Option<&mut 
         }
         y[window] = best;
         if let (Some(chosen), Some(at)) = (&mut chosen, at) {
-            chosen[window] = at as u32;
+            chosen[window] = (at % plane) as u32;
         }
     });
+}
+
+fn is_halving(g: &Geometry) -> bool {
+    g.kernel == [2, 2] && g.stride == [2, 2]
 }
 
 /// The same for the usual windows, side by side and without a branch on what the values are: a network that learns leaves
@@ -78,7 +96,8 @@ impl Halves<'_> {
                 let [a, b] = split(&whole(upper));
                 let [c, d] = split(&whole(lower));
                 let (mut best, mut at) = ([0.0; WINDOWS], [0; WINDOWS]);
-                let (start, below) = (first as u32, (first + across) as u32);
+                let start = (first - row / height * plane) as u32;
+                let below = start + across as u32;
                 for i in 0..WINDOWS {
                     let left = 2 * i as u32;
                     let above = larger((a[i], start + left), (b[i], start + left + 1));
@@ -142,11 +161,19 @@ fn max_pool_2x2(halves: Halves<'_>) {
 }
 
 /// The gradient of the images: each window's goes to the value it chose.
-pub fn max_pool_backward(chosen: &[u32], dy: &[f32], dx: &mut [f32]) {
-    dx.fill(0.0);
-    for (&at, dy) in chosen.iter().zip(dy) {
-        dx[at as usize] += dy;
-    }
+pub fn max_pool_backward(g: &Geometry, chosen: &[u32], dy: &[f32], dx: &mut [f32], threads: &Threads) {
+    let (image, output) = (g.input.positions(), g.positions());
+    let images = threads.share(dx.len() / image, image);
+    let pieces = chosen.chunks(images * output).zip(dy.chunks(images * output));
+    threads.each(pieces.zip(dx.chunks_mut(images * image)), |((chosen, dy), dx)| {
+        let planes = chosen.chunks_exact(output).zip(dy.chunks_exact(output)).zip(dx.chunks_exact_mut(image));
+        for ((chosen, dy), dx) in planes {
+            dx.fill(0.0);
+            for (&at, dy) in chosen.iter().zip(dy) {
+                dx[at as usize] += dy;
+            }
+        }
+    });
 }
 
 /// `y = mean` of the window.

@@ -1,4 +1,5 @@
 use crate::kernels::{Geometry, conv2d, conv2d_input, conv2d_params};
+use crate::threads::Workspace;
 use crate::{Error, Shape};
 
 /// How neurons are connected to their inputs: each channel by one kernel at every position of an image, PyTorch's
@@ -46,7 +47,7 @@ impl Conv2d {
         Shape { channels: self.channels, height, width }
     }
 
-    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Vec<f32>) {
+    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Workspace) {
         conv2d(&self.geometry, x, &self.pad, params, u, work);
     }
 
@@ -55,12 +56,12 @@ impl Conv2d {
         x: &[f32],
         du: &[f32],
         grads: (&mut [f32], &mut [f32]),
-        work: &mut Vec<f32>,
+        work: &mut Workspace,
     ) {
         conv2d_params(&self.geometry, x, &self.pad, du, grads, work);
     }
 
-    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Workspace) {
         conv2d_input(&self.geometry, du, weight, dx, work);
     }
 }

@@ -1,5 +1,6 @@
 use crate::Shape;
 use crate::kernels::{Transposed, add_rows, gemm, sum_rows};
+use crate::threads::Workspace;
 
 /// How neurons are connected to their inputs: each to all of them.
 ///
@@ -19,21 +20,34 @@ impl Dense {
         Shape::flat(self.neurons)
     }
 
-    pub(crate) fn forward(&self, x: &[f32], (weight, bias): (&[f32], &[f32]), u: &mut [f32]) {
-        let rows = x.len() / self.inputs;
-        gemm((rows, self.inputs, self.neurons), (x, Transposed::No), (weight, Transposed::Yes), 0.0, u);
+    pub(crate) fn forward(
+        &self,
+        x: &[f32],
+        (weight, bias): (&[f32], &[f32]),
+        u: &mut [f32],
+        work: &mut Workspace,
+    ) {
+        let (shape, weight) = ((x.len() / self.inputs, self.inputs, self.neurons), (weight, Transposed::Yes));
+        gemm(shape, (x, Transposed::No), weight, false, u, work);
         add_rows(bias, u);
     }
 
     /// Overwrites the gradients of weights and biases.
-    pub(crate) fn backward_params(&self, x: &[f32], du: &[f32], (dweight, dbias): (&mut [f32], &mut [f32])) {
-        let rows = x.len() / self.inputs;
-        gemm((self.neurons, rows, self.inputs), (du, Transposed::Yes), (x, Transposed::No), 0.0, dweight);
+    pub(crate) fn backward_params(
+        &self,
+        x: &[f32],
+        du: &[f32],
+        (dweight, dbias): (&mut [f32], &mut [f32]),
+        work: &mut Workspace,
+    ) {
+        let (shape, x) = ((self.neurons, x.len() / self.inputs, self.inputs), (x, Transposed::No));
+        gemm(shape, (du, Transposed::Yes), x, false, dweight, work);
         sum_rows(du, dbias);
     }
 
-    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32]) {
-        let rows = du.len() / self.neurons;
-        gemm((rows, self.neurons, self.inputs), (du, Transposed::No), (weight, Transposed::No), 0.0, dx);
+    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Workspace) {
+        let (shape, weight) =
+            ((du.len() / self.neurons, self.neurons, self.inputs), (weight, Transposed::No));
+        gemm(shape, (du, Transposed::No), weight, false, dx, work);
     }
 }

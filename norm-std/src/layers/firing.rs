@@ -10,6 +10,11 @@ pub(super) struct Firing {
     pub(super) hidden: bool,
 }
 
+fn activate(activation: Activation, cx: &Context<'_>, z: &[f32], y: &mut [f32]) {
+    let piece = cx.threads().share(z.len(), 1);
+    cx.threads().each(z.chunks(piece).zip(y.chunks_mut(piece)), |(z, y)| activation.forward(z, y));
+}
+
 impl Firing {
     /// Of which no probe is told.
     pub(super) fn new(activation: Activation) -> Self {
@@ -18,7 +23,7 @@ impl Firing {
 
     pub(super) fn forward(&mut self, cx: &Context<'_>, z: &[f32], y: &mut [f32]) -> Result<(), Error> {
         match &mut self.method {
-            None => self.activation.forward(z, y),
+            None => activate(self.activation, cx, z, y),
             Some(stage) => {
                 stage.forward(cx, z)?;
                 y.copy_from_slice(stage.y());
@@ -37,7 +42,11 @@ impl Firing {
         free: &mut [f32],
     ) -> Result<(), Error> {
         match &mut self.method {
-            None => self.activation.backward(z, y, grad),
+            None => {
+                let piece = cx.threads().share(z.len(), 1);
+                let pieces = z.chunks(piece).zip(y.chunks(piece)).zip(grad.chunks_mut(piece));
+                cx.threads().each(pieces, |((z, y), grad)| self.activation.backward(z, y, grad));
+            }
             Some(stage) => {
                 stage.backward(cx, z, grad, free)?;
                 grad.copy_from_slice(free);
@@ -48,7 +57,7 @@ impl Firing {
 
     pub(super) fn infer(&self, cx: &Context<'_>, z: &[f32], y: &mut [f32]) -> Result<(), Error> {
         match &self.method {
-            None => self.activation.forward(z, y),
+            None => activate(self.activation, cx, z, y),
             Some(stage) => stage.infer(cx, z, y)?,
         }
         Ok(())

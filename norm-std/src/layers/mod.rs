@@ -25,6 +25,7 @@ pub use wiring::Wiring;
 use norm_core::When;
 
 use crate::methods::Boxed;
+use crate::threads::{Threads, Workspace};
 use crate::{Error, Shape};
 
 /// What layers need that is not their own.
@@ -49,6 +50,11 @@ impl<'a> Context<'a> {
     pub fn new(shared: &'a [Boxed<f32>], scratch: &'a mut Scratch, step: u64) -> Self {
         Self { shared, scratch, probe: None, edit: None, step, first_row: 0 }
     }
+
+    /// The threads to work with.
+    pub fn threads(&self) -> &Threads {
+        self.scratch.threads()
+    }
 }
 
 /// Changes what a layer of hidden neurons fires: its neurons and positions, and one row per sample.
@@ -71,13 +77,23 @@ pub struct Scratch {
     pub(crate) drive: Vec<f32>,
     pub(crate) weight: Vec<f32>,
     pub(crate) weight_b: Vec<f32>,
-    /// What the kernels of the connections take.
-    pub(crate) work: Vec<f32>,
+    /// The threads, and the memory of kernels.
+    pub(crate) work: Workspace,
     /// Buffers of any content that nobody uses.
     idle: Vec<Vec<f32>>,
 }
 
 impl Scratch {
+    /// For layers that work with these threads.
+    pub fn new(threads: Threads) -> Self {
+        Self { work: Workspace::new(threads), ..Self::default() }
+    }
+
+    /// The threads.
+    pub fn threads(&self) -> &Threads {
+        self.work.threads()
+    }
+
     /// A buffer of any content and length, for as long as a layer needs it.
     fn borrow(&mut self) -> Vec<f32> {
         self.idle.pop().unwrap_or_default()

@@ -35,30 +35,30 @@ impl Layer for MaxPool2d {
         output(&self.geometry)
     }
 
-    fn forward(&mut self, _: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         if self.chosen.len() < y.len() {
             self.chosen.resize(y.len(), 0);
         }
-        max_pool(&self.geometry, x, y, Some(&mut self.chosen[..y.len()]));
+        max_pool(&self.geometry, x, y, Some(&mut self.chosen[..y.len()]), cx.threads());
         Ok(())
     }
 
     fn backward(
         &mut self,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         _: &[f32],
         _: &[f32],
         dy: &mut [f32],
         dx: Option<&mut [f32]>,
     ) -> Result<(), Error> {
         if let Some(dx) = dx {
-            max_pool_backward(&self.chosen[..dy.len()], dy, dx);
+            max_pool_backward(&self.geometry, &self.chosen[..dy.len()], dy, dx, cx.threads());
         }
         Ok(())
     }
 
-    fn infer(&self, _: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        max_pool(&self.geometry, x, y, None);
+    fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        max_pool(&self.geometry, x, y, None, cx.threads());
         Ok(())
     }
 

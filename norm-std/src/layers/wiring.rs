@@ -3,6 +3,7 @@ use norm_core::Spec;
 use super::stage::Stage;
 use super::{Conv2d, Dense};
 use crate::methods::Boxed;
+use crate::threads::Workspace;
 use crate::{Error, Shape};
 
 /// How neurons are connected to their inputs.
@@ -58,9 +59,9 @@ impl Wiring {
     }
 
     /// Drive of weights and biases.
-    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Vec<f32>) {
+    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Workspace) {
         match self {
-            Wiring::Dense(dense) => dense.forward(x, params, u),
+            Wiring::Dense(dense) => dense.forward(x, params, u, work),
             Wiring::Conv2d(conv) => conv.forward(x, params, u, work),
         }
     }
@@ -71,18 +72,18 @@ impl Wiring {
         x: &[f32],
         du: &[f32],
         grads: (&mut [f32], &mut [f32]),
-        work: &mut Vec<f32>,
+        work: &mut Workspace,
     ) {
         match self {
-            Wiring::Dense(dense) => dense.backward_params(x, du, grads),
+            Wiring::Dense(dense) => dense.backward_params(x, du, grads, work),
             Wiring::Conv2d(conv) => conv.backward_params(x, du, grads, work),
         }
     }
 
     /// Overwrites the gradient of the inputs.
-    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+    pub(crate) fn backward_input(&self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Workspace) {
         match self {
-            Wiring::Dense(dense) => dense.backward_input(du, weight, dx),
+            Wiring::Dense(dense) => dense.backward_input(du, weight, dx, work),
             Wiring::Conv2d(conv) => conv.backward_input(du, weight, dx, work),
         }
     }

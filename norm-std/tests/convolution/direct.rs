@@ -2,6 +2,7 @@
 
 use norm_std::Shape;
 use norm_std::kernels::{Geometry, conv2d, conv2d_input, conv2d_params};
+use norm_std::threads::Workspace;
 
 use super::{close, normal, oracle, wide};
 
@@ -21,14 +22,15 @@ fn every_way_gives_the_naive_convolution_and_its_gradients() {
     ] {
         for pad in [Vec::new(), normal(input.channels, 3)] {
             let what = format!("{input} to {channels} by {kernel:?} in {padding:?}");
-            let (rows, g) = (3, Geometry::new(input, kernel, [1, 1], padding).unwrap());
+            // More than one piece of those that weights' gradients are added up in.
+            let (rows, g) = (11, Geometry::new(input, kernel, [1, 1], padding).unwrap());
             let places = oracle::seen(input, kernel, [1, 1], padding);
             let (x, weight, bias) =
                 (normal(rows * input.len(), 0), normal(channels * g.taps(), 1), normal(channels, 2));
             let du = normal(rows * channels * places.len(), 4);
             let (x64, w64, pad64) = (wide(&x), wide(&weight), wide(&pad));
             let pad64 = if pad.is_empty() { vec![0.0; input.channels] } else { pad64 };
-            let mut work = vec![f32::NAN; 7];
+            let mut work = Workspace::default();
 
             let mut u = vec![f32::NAN; du.len()];
             conv2d(&g, &x, &pad, (&weight, &bias), &mut u, &mut work);

@@ -5,6 +5,7 @@ use norm_std::kernels::{
 };
 use norm_std::layers::{Activity, Context, Conv2d, Dropout, Layer, Neurons, Residual, Scratch};
 use norm_std::random::Random;
+use norm_std::threads::{Threads, Workspace};
 use norm_std::{Activation, Recipe, Shape};
 
 mod direct;
@@ -71,7 +72,7 @@ fn convolution_and_its_gradients_are_the_naive_ones() {
                 let conv =
                     |x: &[f64], w: &[f64], b: &[f64]| oracle::conv(&places, IMAGE.len(), x, &pad64, w, b);
 
-                let mut work = vec![f32::NAN; 7];
+                let mut work = Workspace::default();
                 let mut u = vec![f32::NAN; upstream.len()];
                 conv2d(&g, &x, &pad, (&weight, &bias), &mut u, &mut work);
                 close(&format!("{what}: u"), &u, &conv(&x64, &w64, &b64));
@@ -97,7 +98,7 @@ fn convolution_and_its_gradients_are_the_naive_ones() {
 
 #[test]
 fn pooling_and_its_gradients_are_the_naive_ones() {
-    let rows = 2;
+    let (rows, threads) = (2, Threads::new(3).unwrap());
     let plane = Shape { channels: 1, ..IMAGE };
     for kernel in [[1, 1], [2, 2], [3, 2], [5, 6]] {
         for stride in [[1, 1], [2, 2], [3, 1]] {
@@ -114,13 +115,13 @@ fn pooling_and_its_gradients_are_the_naive_ones() {
             let mean = |x: &[f64]| pool(x, &|v| v.sum::<f64>() / (kernel[0] * kernel[1]) as f64);
 
             let (mut y, mut chosen) = (vec![f32::NAN; upstream.len()], vec![u32::MAX; upstream.len()]);
-            max_pool(&g, &x, &mut y, Some(&mut chosen));
+            max_pool(&g, &x, &mut y, Some(&mut chosen), &threads);
             close(&format!("{what}: max"), &y, &max(&wide(&x)));
             let mut again = vec![f32::NAN; y.len()];
-            max_pool(&g, &x, &mut again, None);
+            max_pool(&g, &x, &mut again, None, &threads);
             assert_eq!(y, again);
             let mut dx = vec![f32::NAN; x.len()];
-            max_pool_backward(&chosen, &upstream, &mut dx);
+            max_pool_backward(&g, &chosen, &upstream, &mut dx, &threads);
             close(&format!("{what}: dmax"), &dx, &slopes(&x, 1e-6, |x| dot(&max(x), &upstream)));
 
             avg_pool(&g, &x, &mut y);
@@ -135,11 +136,11 @@ fn pooling_and_its_gradients_are_the_naive_ones() {
 #[test]
 fn a_nan_is_the_largest_and_of_equals_the_first_is_chosen() {
     let g = Geometry::new(Shape { channels: 1, height: 2, width: 4 }, [2, 2], [2, 2], [0, 0]).unwrap();
-    let (mut y, mut chosen) = ([0.0; 2], [9; 2]);
-    max_pool(&g, &[1.0, f32::NAN, 7.0, 7.0, 9.0, 2.0, 7.0, 7.0], &mut y, Some(&mut chosen));
+    let (mut y, mut chosen, threads) = ([0.0; 2], [9; 2], Threads::default());
+    max_pool(&g, &[1.0, f32::NAN, 7.0, 7.0, 9.0, 2.0, 7.0, 7.0], &mut y, Some(&mut chosen), &threads);
     assert!(y[0].is_nan() && y[1] == 7.0);
     assert_eq!(chosen, [1, 2]);
-    max_pool(&g, &[f32::NEG_INFINITY; 8], &mut y, Some(&mut chosen));
+    max_pool(&g, &[f32::NEG_INFINITY; 8], &mut y, Some(&mut chosen), &threads);
     assert_eq!((y, chosen), ([f32::NEG_INFINITY; 2], [0, 2]));
 }
 
