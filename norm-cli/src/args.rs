@@ -51,6 +51,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Whether machines are to read the results.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json.is_some()
+    }
+
     /// To be called before the long work: is there a place for the JSON?
     pub(crate) fn open(&self) -> Result<Sink, Error> {
         Ok(match self.json.as_deref() {

@@ -42,7 +42,7 @@ fn given(matches: &ArgMatches) -> Vec<String> {
 }
 
 /// The settings of a file as flags.
-fn settings(path: &Path) -> Result<Vec<OsString>, Error> {
+pub(crate) fn settings(path: &Path) -> Result<Vec<OsString>, Error> {
     let text = fs::read_to_string(path).map_err(|e| Error::file("read", path, &e))?;
     let at = |place: usize, what: &str| {
         let line = 1 + text.bytes().take(place).filter(|&b| b == b'\n').count();

@@ -175,11 +175,13 @@ impl<'a, const KINDS: u32> Model<'a, KINDS> {
             work = work.max(held.saturating_add(made));
             (flow, seen) = (gives, seen.saturating_add(1));
         }
+        // The last step must be there, and give floats.
+        let last = seen.checked_sub(1).ok_or(LoadError::Step { step: 0, problem: Problem::Size })?;
         if flow.bytes {
-            return Err(LoadError::Step { step: seen.saturating_sub(1), problem: Problem::Chain });
+            return Err(LoadError::Step { step: last, problem: Problem::Chain });
         }
         let fields = [
-            ("its steps", count as usize, seen.max(1)),
+            ("its steps", count as usize, seen),
             ("its outputs", self.outputs, flow.len),
             ("its memory", self.work, work),
             ("its state", self.state, state),

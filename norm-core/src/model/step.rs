@@ -188,7 +188,7 @@ impl<'a> Step<'a> {
             }
             kind::DEQUANTIZE if has(kind::DEQUANTIZE) => {
                 let ([len], [scale], [zero, f]) = (r.sizes()?, r.floats()?, r.words()?);
-                let zero = byte(zero)?.into();
+                let (scale, zero) = (finite(scale)?, byte(zero)?.into());
                 Step::Dequantize { len: product([len])?, scale, zero, f: activation(f)? }
             }
             kind::DENSE_I8 if has(kind::DENSE_I8) => {
@@ -304,6 +304,10 @@ fn pool_window(r: &mut Fields<'_>) -> Result<Window, Problem> {
 
 fn at_least_0(x: f32) -> Result<f32, Problem> {
     if (0.0..=f32::MAX).contains(&x) { Ok(x) } else { Err(Problem::Parameter) }
+}
+
+fn finite(x: f32) -> Result<f32, Problem> {
+    if super::all_finite(&[x]) { Ok(x) } else { Err(Problem::Parameter) }
 }
 
 fn byte(word: u32) -> Result<i8, Problem> {
