@@ -23,5 +23,10 @@ fn main() -> io::Result<()> {
         println!("cargo::rustc-link-arg-bins=-Tmemory.x");
     }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    #[cfg(feature = "c")]
+    {
+        println!("cargo::rerun-if-changed=c");
+        cc::Build::new().file("c/kernels.c").opt_level(3).flag("-fno-math-errno").warnings(true).compile("kernels");
+    }
     Ok(())
 }

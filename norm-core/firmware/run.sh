@@ -2,12 +2,12 @@
 # Builds the firmware, runs it on an emulated microcontroller, and compares every bit with the desktop's.
 # That it links at all proves that no panic can be reached (see src/lib.rs).
 #
-# usage: run.sh [m0] [m3] [m4f] [riscv] [proof]     all but riscv by default; proof shows that a reachable panic would not link
+# usage: run.sh [m0] [m3] [m4f] [riscv] [proof]     all by default; proof shows that a reachable panic would not link
 # exit:  0 all as it should be, 1 a difference or a reachable panic, 2 something needed is missing
 set -euo pipefail
 cd "$(dirname "$0")"
 
-[ $# -gt 0 ] || set -- m0 m3 m4f proof
+[ $# -gt 0 ] || set -- m0 m3 m4f riscv proof
 built=${CARGO_TARGET_DIR:-target}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

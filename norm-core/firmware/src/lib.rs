@@ -6,6 +6,8 @@
 
 #![cfg_attr(target_os = "none", no_std)]
 
+#[cfg(feature = "figures")]
+pub mod assemble;
 #[cfg_attr(target_os = "none", path = "host/device.rs")]
 #[cfg_attr(not(target_os = "none"), path = "host/desktop.rs")]
 pub mod host;
@@ -13,7 +15,7 @@ pub mod methods;
 pub mod networks;
 mod output;
 
-pub use output::Output;
+pub use output::{Output, number};
 
 /// Makes a function of an output the program.
 #[macro_export]

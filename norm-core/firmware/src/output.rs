@@ -9,7 +9,7 @@ pub trait Output {
 }
 
 /// Writes a number.
-pub(crate) fn number(out: &mut impl Output, value: u32) {
+pub fn number(out: &mut impl Output, value: u32) {
     let (mut digits, mut rest) = ([b'0'; 10], value);
     let mut used = 0;
     for digit in digits.iter_mut().rev() {

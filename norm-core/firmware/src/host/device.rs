@@ -1,5 +1,9 @@
 //! Where the program is a microcontroller's: output and exit status by semihosting.
 
+#[cfg(feature = "figures")]
+#[path = "measure.rs"]
+pub mod measure;
+
 use core::panic::PanicInfo;
 
 #[cfg(target_arch = "arm")]
