@@ -26,7 +26,12 @@ fn main() -> io::Result<()> {
     #[cfg(feature = "c")]
     {
         println!("cargo::rerun-if-changed=c");
-        cc::Build::new().file("c/kernels.c").opt_level(3).flag("-fno-math-errno").warnings(true).compile("kernels");
+        cc::Build::new()
+            .file("c/kernels.c")
+            .opt_level(3)
+            .flag("-fno-math-errno")
+            .warnings(true)
+            .compile("kernels");
     }
     Ok(())
 }

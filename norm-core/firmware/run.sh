@@ -87,6 +87,7 @@ for what in "$@"; do
     m0)
         m0=("Cortex-M0" thumbv6m-none-eabi small)
         compare "${m0[@]}" methods --no-default-features
+        compare "${m0[@]}" every --no-default-features
         compare "${m0[@]}" networks --no-default-features --features digits
         compare "${m0[@]}" networks --no-default-features --features gas
         ;;
@@ -94,12 +95,13 @@ for what in "$@"; do
     m4f)
         m4f=("Cortex-M4F" thumbv7em-none-eabihf release)
         compare "${m4f[@]}" methods
+        compare "${m4f[@]}" every --no-default-features
         compare "${m4f[@]}" networks
         ;;
     riscv) compare "RISC-V" riscv32imac-unknown-none-elf release networks ;;
     proof)
         for target in thumbv6m-none-eabi thumbv7em-none-eabihf; do
-            if build $target --profile small --no-default-features --features digits,poison --bin networks; then
+            if build $target --profile small --no-default-features --features poison --bin every; then
                 echo "proof: a firmware with a reachable panic linked, so linking proves nothing" >&2
                 exit 1
             elif ! grep -q a_panic_can_be_reached "$work/build"; then

@@ -80,10 +80,22 @@ impl<const WORDS: usize> Assembly<WORDS> {
         self
     }
 
-    /// The file, of so many inputs, outputs and words to work in.
-    pub fn file(&mut self, inputs: usize, outputs: usize, work: usize) -> &[u8] {
-        let bytes = 4 * self.len as u32;
-        let head = [MAGIC, VERSION, bytes, 0, self.kinds, self.steps, inputs as u32, outputs as u32, work as u32, 0];
+    /// The words that there are.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        self.words.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Bits of activation functions that need more than a comparison.
+    pub fn activations(&mut self, bits: u32) -> &mut Self {
+        self.kinds |= bits;
+        self
+    }
+
+    /// The file, of so many inputs and outputs, words to work in and words of state.
+    pub fn file(&mut self, inputs: usize, outputs: usize, work: usize, state: usize) -> &[u8] {
+        let sizes = [4 * self.len, inputs, outputs, work, state].map(|n| n as u32);
+        let [bytes, inputs, outputs, work, state] = sizes;
+        let head = [MAGIC, VERSION, bytes, 0, self.kinds, self.steps, inputs, outputs, work, state];
         for (word, value) in self.words.iter_mut().zip(head) {
             *word = value;
         }

@@ -6,8 +6,8 @@
 
 #![cfg_attr(target_os = "none", no_std)]
 
-#[cfg(feature = "figures")]
 pub mod assemble;
+pub mod every;
 #[cfg_attr(target_os = "none", path = "host/device.rs")]
 #[cfg_attr(not(target_os = "none"), path = "host/desktop.rs")]
 pub mod host;

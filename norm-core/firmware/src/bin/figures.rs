@@ -97,9 +97,11 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
 
     let mut file = Assembly::<{ 40 + 2 * ROW }>::new();
     file.step(kind::ACTIVATION, &[ROW as u32, 0]);
-    file.step(kind::LAYER_NORM, &[ROW as u32, 1e-5f32.to_bits(), 0]).floats(ROW, 1.0, 0.5).floats(ROW, 0.0, 0.5);
+    file.step(kind::LAYER_NORM, &[ROW as u32, 1e-5f32.to_bits(), 0])
+        .floats(ROW, 1.0, 0.5)
+        .floats(ROW, 0.0, 0.5);
     let mut y = [0.0; ROW];
-    let file = file.file(ROW, ROW, ROW);
+    let file = file.file(ROW, ROW, ROW, 0);
     let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::LAYER_NORM }>(counter, file, &x, &mut y, 1)?;
     line(out, &["layer-norm-128 rust"], &[used]);
     #[cfg(feature = "c")]
@@ -109,7 +111,9 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         let (weight, bias) = arrays.split_at_checked(ROW).unwrap_or_default();
         let used = counter.instructions(|| {
             // SAFETY: slices of the lengths that it is told.
-            unsafe { c::c_layer_norm(ROW as i32, x.as_ptr(), weight.as_ptr(), bias.as_ptr(), 1e-5, z.as_mut_ptr()) }
+            unsafe {
+                c::c_layer_norm(ROW as i32, x.as_ptr(), weight.as_ptr(), bias.as_ptr(), 1e-5, z.as_mut_ptr())
+            }
         });
         line(out, &["layer-norm-128 c"], &[used, u32::from(near(&y, &z))]);
     }
@@ -117,8 +121,12 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     let (inputs, neurons) = (INPUTS as u32, NEURONS as u32);
     let mut file = Assembly::<{ 40 + NEURONS + NEURONS * INPUTS }>::new();
     file.step(kind::ACTIVATION, &[inputs, 0]);
-    file.step(kind::DENSE, &[inputs, neurons, 1]).floats(NEURONS, 0.0, 0.1).floats(NEURONS * INPUTS, 0.0, 0.2);
-    let file = file.file(INPUTS, NEURONS, INPUTS);
+    file.step(kind::DENSE, &[inputs, neurons, 1]).floats(NEURONS, 0.0, 0.1).floats(
+        NEURONS * INPUTS,
+        0.0,
+        0.2,
+    );
+    let file = file.file(INPUTS, NEURONS, INPUTS, 0);
     let (x64, mut y) = (&x[..INPUTS], [0.0; NEURONS]);
     let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::DENSE }>(counter, file, x64, &mut y, 1)?;
     line(out, &["dense-64x32-f32 rust"], &[used]);
@@ -130,20 +138,22 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         let (inputs, neurons) = (INPUTS as i32, NEURONS as i32);
         let used = counter.instructions(|| {
             // SAFETY: as above.
-            unsafe { c::c_dense(inputs, neurons, x64.as_ptr(), weight.as_ptr(), bias.as_ptr(), z.as_mut_ptr()) }
+            unsafe {
+                c::c_dense(inputs, neurons, x64.as_ptr(), weight.as_ptr(), bias.as_ptr(), z.as_mut_ptr())
+            }
         });
         line(out, &["dense-64x32-f32 c"], &[used, u32::from(near(&y, &z))]);
     }
 
     let mut file = Assembly::<{ 60 + 2 * INPUTS + 2 * NEURONS + NEURONS * INPUTS / 4 }>::new();
-    file.step(kind::QUANTIZE, &[inputs, 1, ]).floats(INPUTS, 100.0, 0.0).floats(INPUTS, 0.0, 0.0);
+    file.step(kind::QUANTIZE, &[inputs, 1]).floats(INPUTS, 100.0, 0.0).floats(INPUTS, 0.0, 0.0);
     file.step(kind::DENSE_I8, &[inputs, neurons, SHIFT, 0, -128i32 as u32, 127])
         .integers(NEURONS, -50, 100)
         .integers(NEURONS, 1 << 28, 1 << 28)
         .bytes(NEURONS * INPUTS);
     file.step(kind::DEQUANTIZE, &[neurons, one, 0, 0]);
     const I8: u32 = 1 << kind::QUANTIZE | 1 << kind::DENSE_I8 | 1 << kind::DEQUANTIZE;
-    let file = file.file(INPUTS, NEURONS, (INPUTS + NEURONS) / 4);
+    let file = file.file(INPUTS, NEURONS, (INPUTS + NEURONS) / 4, 0);
     let used = step::<I8>(counter, file, x64, &mut y, 1)?;
     line(out, &["dense-64x32-int8 rust"], &[used]);
     #[cfg(feature = "c")]
@@ -182,7 +192,7 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     file.step(kind::ACTIVATION, &[IMAGE as u32, 0]);
     file.step(kind::CONV, &window).fields(&[1]).floats(channels, 0.0, 0.0);
     file.floats(channels_out, 0.0, 0.1).floats(TAPS, 0.0, 0.2);
-    let file = file.file(IMAGE, channels_out * PLACES, IMAGE);
+    let file = file.file(IMAGE, channels_out * PLACES, IMAGE, 0);
     let mut y = [0.0; CONV[3] * PLACES];
     let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::CONV }>(counter, file, &x[..IMAGE], &mut y, 1)?;
     line(out, &["conv-2x8x8-8x3x3-f32 rust"], &[used]);
@@ -205,7 +215,7 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     file.integers(channels_out, -50, 100).integers(channels_out, 1 << 28, 1 << 28).bytes(TAPS);
     file.step(kind::DEQUANTIZE, &[(channels_out * PLACES) as u32, one, 0, 0]);
     const CONV_I8: u32 = 1 << kind::QUANTIZE | 1 << kind::CONV_I8 | 1 << kind::DEQUANTIZE;
-    let file = file.file(IMAGE, channels_out * PLACES, (IMAGE + channels_out * PLACES) / 4);
+    let file = file.file(IMAGE, channels_out * PLACES, (IMAGE + channels_out * PLACES) / 4, 0);
     let used = step::<CONV_I8>(counter, file, &x[..IMAGE], &mut y, 1)?;
     line(out, &["conv-2x8x8-8x3x3-int8 rust"], &[used]);
     #[cfg(feature = "c")]
@@ -292,7 +302,14 @@ fn rounded(x: f32) -> i8 {
 #[cfg(feature = "c")]
 mod c {
     unsafe extern "C" {
-        pub(crate) fn c_layer_norm(n: i32, x: *const f32, weight: *const f32, bias: *const f32, eps: f32, y: *mut f32);
+        pub(crate) fn c_layer_norm(
+            n: i32,
+            x: *const f32,
+            weight: *const f32,
+            bias: *const f32,
+            eps: f32,
+            y: *mut f32,
+        );
         pub(crate) fn c_dense(
             inputs: i32,
             neurons: i32,
