@@ -1,5 +1,7 @@
 //! The firmware's workload on the desktop: `firmware/run.sh` compares a microcontroller's bits with it.
 
+#![expect(unreachable_pub, reason = "public in the firmware")]
+
 #[path = "../firmware/src/methods.rs"]
 mod methods;
 #[path = "../firmware/src/networks.rs"]
