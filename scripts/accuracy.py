@@ -4,6 +4,7 @@
     accuracy.py rates RESULTS      each method's best learning rate, by `norm run` on validation rows
     accuracy.py norm RESULTS       the runs of `norm train`
     accuracy.py pytorch RESULTS    the runs of PyTorch (needs torch and numpy)
+    accuracy.py export RESULTS     networks of ours, exported and loaded in PyTorch
     accuracy.py table RESULTS      Markdown on standard output
 
 RESULTS is a file of JSON lines; what stands in it is not run again, so that a broken run goes on. The environment says
@@ -25,8 +26,8 @@ from pathlib import Path
 METHODS = ["none", "batch", "layer", "group", "weight", "synaptic"]
 # `rows`: the first so many training images of the files.
 SETTINGS = {
-    "fashion-mnist/lenet5": {"rows": 20000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
-    "cifar-10/lenet5": {"rows": 20000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
+    "fashion-mnist/lenet5": {"rows": 60000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
+    "cifar-10/lenet5": {"rows": 50000, "epochs": 1, "batch_size": 128, "search_rows": 10000, "search_epochs": 2},
     "cifar-10/rescnn": {"rows": 5000, "epochs": 1, "batch_size": 64, "search_rows": 4000, "search_epochs": 1},
 }
 RATES = [0.01, 0.03, 0.1, 0.3]
@@ -92,11 +93,14 @@ class Results:
         return found[0]["lr"] if found else sys.exit(f"no rate of {method} in {setting}: `accuracy.py rates` first")
 
 
-def norm(*args):
-    done = subprocess.run([os.environ.get("NORM", "norm"), *map(str, args)], capture_output=True, text=True, check=False)
-    if done.returncode and "diverged" not in done.stderr:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout) if not done.returncode else None
+def norm(*args, read=True):
+    """What the program writes as JSON; None if training diverged or PyTorch has no module for a method."""
+    command = [os.environ.get("NORM", "norm"), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        known = "diverged", "PyTorch has no module"
+        return None if any(text in done.stderr for text in known) else sys.exit(done.stderr)
+    return json.loads(done.stdout) if read else done.stdout
 
 
 def rates(results):
@@ -161,6 +165,21 @@ def of_pytorch():
     return one
 
 
+def export(results):
+    import accuracy_export
+    import accuracy_torch
+
+    for model, dataset, rows, lr in (("lenet5", "fashion-mnist", 2000, 0.03), ("rescnn", "cifar-10", 600, 0.01)):
+        images = accuracy_torch.Data(dataset, 1, folder(dataset)).test[0].numpy() / 255
+        for method in accuracy_export.METHODS:
+            key = {"side": "export", "model": model, "method": method}
+            if results.of(**key):
+                continue
+            with first_rows(dataset, rows) as data:
+                for folded, apart, same in accuracy_export.compare(norm, data, images, model, method, lr):
+                    results.add({**key, "folded": folded, "log_probability": apart, "same_class": same})
+
+
 # ---------------------------------------------------------------- the table
 
 
@@ -198,6 +217,15 @@ compare and not to reach the best. The images of CIFAR-10 are a copy that went t
 runs on the same copy."""
 
 
+EXPORT = """
+## The same network in PyTorch
+
+What `norm export --format safetensors` writes of a network trained for one epoch, as it is or folded into plain weights, is loaded by
+PyTorch (`norm-std/tests/reference/sequential.py`), and both infer 200 test images. The largest difference of log probability,
+over classes of a probability above 10⁻⁶; – where PyTorch has no module for the method.
+"""
+
+
 def what(about):
     rows, batch, epochs = about["rows"], about["batch_size"], about["epochs"]
     steps = epochs * math.ceil(rows / batch)
@@ -233,20 +261,36 @@ def table(results):
     print(f"\nOf {compared} differences {len(apart)} are beyond their 95 % interval", end="")
     print(f" ({', '.join(apart)})" if apart else "", end="")
     print(f"; by chance {0.05 * compared:.1f} would be.")
+    exported(results)
+
+
+def exported(results):
+    rows = results.of(side="export")
+    if not rows:
+        return
+    print(EXPORT)
+    print("| model | method | as it is | folded |")
+    print("|---|---|---|---|")
+    for model, method in dict.fromkeys((row["model"], row["method"]) for row in rows):
+        cells = []
+        for folded in (False, True):
+            found = results.of(side="export", model=model, method=method, folded=folded)
+            cells.append(f"{found[0]['log_probability']:.1e}" if found else "–")
+        print(f"| {model} | {method} | {cells[0]} | {cells[1]} |")
+    print(f"\nThe least share of images with the same class: {100 * min(row['same_class'] for row in rows):.1f} %.")
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("rates", "norm", "pytorch", "table"):
+    steps = {
+        "rates": rates,
+        "norm": lambda results: runs(results, "norm", of_norm),
+        "pytorch": lambda results: runs(results, "pytorch", of_pytorch()),
+        "export": export,
+        "table": table,
+    }
+    if len(sys.argv) != 3 or sys.argv[1] not in steps:
         sys.exit(__doc__)
-    results = Results(sys.argv[2])
-    if sys.argv[1] == "rates":
-        rates(results)
-    elif sys.argv[1] == "norm":
-        runs(results, "norm", of_norm)
-    elif sys.argv[1] == "pytorch":
-        runs(results, "pytorch", of_pytorch())
-    else:
-        table(results)
+    steps[sys.argv[1]](Results(sys.argv[2]))
 
 
 if __name__ == "__main__":

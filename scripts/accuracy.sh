@@ -16,7 +16,7 @@ if [ -z "${NORM:-}" ]; then
 fi
 export NORM
 
-for step in ${STEPS:-rates norm pytorch}; do
+for step in ${STEPS:-rates norm pytorch export}; do
   "$python" scripts/accuracy.py "$step" "$results"
 done
 "$python" scripts/accuracy.py table "$results" > docs/accuracy.md.new

@@ -44,7 +44,7 @@ use crate::{Error, Network, Recipe, Tensors};
 use modules::{Tensor, Values, python};
 
 /// The network as a file of the safetensors format; names start with `prefix`, such as `net.` where the network is that
-/// attribute of a module. /// `folded`: with plain weights where methods can be folded into them.
+/// attribute of a module. `folded`: with plain weights where methods can be folded into them.
 ///
 /// # Errors
 ///
