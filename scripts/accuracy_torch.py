@@ -51,12 +51,12 @@ def cifar_10(folder):
 class Data:
     """Pixels as they are in the files, standardized per channel by the training rows as a batch is taken.
 
-    `rows` is the number of training images, the first of the files.
+    `rows` and `test_rows` are the numbers of images, the first of the files.
     """
 
-    def __init__(self, name, rows, folder):
+    def __init__(self, name, rows, test_rows, folder):
         (x, y), (test_x, test_y) = {"fashion-mnist": fashion_mnist, "cifar-10": cifar_10}[name](folder)
-        x, y = x[:rows], y[:rows]
+        x, y, test_x, test_y = x[:rows], y[:rows], test_x[:test_rows], test_y[:test_rows]
         levels = np.arange(256) / 255
         mean, std = [], []
         for channel in range(x.shape[1]):

@@ -1,10 +1,12 @@
 #!/usr/bin/env python
-"""Ratios to the fastest peer, and the goals, from the JSON lines of bench.sh: ratios.py FILE...
+"""Ratios to the fastest peer, and the goals, from the JSON lines of bench.sh: ratios.py [--into PAGE.md] FILE...
 
-Markdown on standard output. Of several lines of one peer for one workload the fastest counts, on our side as on the
+Markdown on standard output, or in place of what stands in the page below its line `<!-- tables -->`. Of several lines of one peer for one workload the fastest counts, on our side as on the
 peers'. A ratio above 1 says that ours is faster. Lines of ours have the peer `norm`.
 """
 
+import contextlib
+import io
 import json
 import math
 import sys
@@ -161,13 +163,26 @@ CACHE = 2**21
 
 
 def main():
-    if len(sys.argv) < 2:
+    args = sys.argv[1:]
+    page = args[1] if args[:1] == ["--into"] and len(args) > 1 else None
+    files = args[2:] if page else args
+    if not files or files[0].startswith("-"):
         sys.exit(__doc__)
-    benches = Benches(load(sys.argv[1:]))
-    benches.summary()
-    benches.networks("train", "Training, images per second")
-    benches.networks("infer", "Inference, time of one call")
-    benches.kernels()
+    benches = Benches(load(files))
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        benches.summary()
+        benches.networks("train", "Training, images per second")
+        benches.networks("infer", "Inference, time of one call")
+        benches.kernels()
+    if page is None:
+        print(text.getvalue(), end="")
+        return
+    with open(page) as file:
+        above, marker, _ = file.read().partition("<!-- tables -->\n")
+    if not marker:
+        sys.exit(f"{page} has no line <!-- tables -->")
+    with open(page, "w") as file:
+        file.write(above + marker + text.getvalue())
 
 
 if __name__ == "__main__":
