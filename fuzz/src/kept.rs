@@ -25,6 +25,10 @@ pub fn checkpoint(bytes: &[u8]) {
         Err(e) => return assert!(!e.to_string().is_empty()),
     };
     let Ok(mut network) = checkpoint.network() else { return };
+    // A network without dense layers takes images of any size.
+    if network.input().len() > 1 << 16 {
+        return;
+    }
     let mut x = vec![0.5; network.input().len()];
     if let Some(scale) = &checkpoint.about.standardize {
         let _ = scale.apply_row(&mut x);

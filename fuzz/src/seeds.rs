@@ -20,7 +20,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "cifar" => vec![("two", cifar())],
         "csv" => tables(),
         "gas" => vec![("two", join(&[&gas(1), &gas(2)])), ("one", join(&[&gas(3), b""]))],
-        "checkpoint" => ["none", "batch", "synaptic+intrinsic"].into_iter().zip(checkpoints()).collect(),
+        "checkpoint" => checkpoints(),
         "config" => configs(),
         "words" => words(),
         "npy" => arrays(),
@@ -72,35 +72,45 @@ fn gas(rows: usize) -> Vec<u8> {
     (0..2 * rows).map(|row| line(row / 2)).collect::<String>().into_bytes()
 }
 
-/// Bodies of checkpoints of tiny networks.
-fn checkpoints() -> Vec<Vec<u8>> {
+/// Bodies of checkpoints of tiny networks, and of networks that are said to be larger than any memory.
+fn checkpoints() -> Vec<Seed> {
+    let flat = Shape::flat(2);
+    let vast = Shape { channels: usize::MAX, height: 1 << 40, width: 1 << 40 };
+    let made: Result<Vec<_>, Box<dyn std::error::Error>> = [
+        ("none", "none", "mlp:3", flat),
+        ("batch", "batch", "mlp:3", flat),
+        ("synaptic", "synaptic+intrinsic", "mlp:3", flat),
+        ("large", "none", "mlp:1000000-1000000", flat),
+        ("vast", "none", "rescnn", vast),
+    ]
+    .into_iter()
+    .map(|(name, method, model, input)| Ok((name, checkpoint(method, model, input)?)))
+    .collect();
+    made.unwrap_or_else(|e| panic!("no checkpoint to start from: {e}"))
+}
+
+/// The numbers are always those of a network of 3 hidden neurons.
+fn checkpoint(method: &str, model: &str, input: Shape) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut config =
+        Config { model: "mlp:3".parse()?, method: method.parse()?, epochs: 1, ..Config::default() };
+    let network = config.network(Shape::flat(2), 2)?.tensors();
+    config.model = model.parse()?;
+    let name = "csv:x.csv".to_owned();
+    let about = About {
+        norm: "0.1.0".into(),
+        config,
+        rows: Rows { name, sources: vec![], subset: None, validation: 0.0, row_count: 4 },
+        input,
+        classes: vec!["a".into(), "b".into()],
+        standardize: Some(Standardize { group: 1, mean: vec![0.5; 2], scale: vec![2.0; 2] }),
+        history: vec![],
+    };
+    let progress = Progress { epoch: 1, step: 1, ..Progress::default() };
+    let state = State { progress, network, optimizer_step: 1, optimizer: Tensors::new() };
     let folder = crate::data::folder();
     let path = folder.path().join("seed.ckpt");
-    let one = |method: &str| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-        let config =
-            Config { model: "mlp:3".parse()?, method: method.parse()?, epochs: 1, ..Config::default() };
-        let input = Shape::flat(2);
-        let mut network = config.network(input, 2)?;
-        let standardize = Standardize { group: 1, mean: vec![0.5; 2], scale: vec![2.0; 2] };
-        let rows =
-            Rows { name: "csv:x.csv".into(), sources: vec![], subset: None, validation: 0.0, row_count: 4 };
-        let about = About {
-            norm: "0.1.0".into(),
-            config,
-            rows,
-            input,
-            classes: vec!["a".into(), "b".into()],
-            standardize: Some(standardize),
-            history: vec![],
-        };
-        let progress = Progress { epoch: 1, step: 1, ..Progress::default() };
-        let state =
-            State { progress, network: network.tensors(), optimizer_step: 1, optimizer: Tensors::new() };
-        Checkpoint { about, state }.save(&path)?;
-        Ok(std::fs::read(&path)?[52..].to_vec())
-    };
-    let made: Result<Vec<_>, _> = ["none", "batch", "synaptic+intrinsic"].into_iter().map(one).collect();
-    made.unwrap_or_else(|e| panic!("no checkpoint to start from: {e}"))
+    Checkpoint { about, state }.save(&path)?;
+    Ok(std::fs::read(&path)?[52..].to_vec())
 }
 
 fn configs() -> Vec<Seed> {

@@ -35,23 +35,17 @@ pub fn words(bytes: &[u8]) {
     same::<Recipe>(text);
     let _ = text.parse::<Activation>();
     let Ok(recipe) = text.parse::<Recipe>() else { return };
-    for input in [Shape::flat(3), Shape { channels: 2, height: 12, width: 12 }] {
-        let plan = Plan {
-            input,
-            classes: 2,
-            recipe: &recipe,
-            activation: Activation::Relu,
-            initialization: None,
-            seed: 0,
-        };
-        let model = if input.len() == 3 { "mlp:4" } else { "lenet5" };
-        let Ok(model) = model.parse::<Model>() else { panic!("{model}") };
-        let Ok(mut network) = model.build(&plan) else { continue };
-        let x = vec![0.5; 2 * input.len()];
-        let _ = network.calibrate(&x);
-        let _ = network.forward(&x);
-        let _ = network.observe(&x);
-    }
+    let build = |model: &str, input: Shape| {
+        let (recipe, activation) = (&recipe, Activation::Relu);
+        let plan = Plan { input, classes: 2, recipe, activation, initialization: None, seed: 0 };
+        model.parse::<Model>().and_then(|model| model.build(&plan))
+    };
+    let _ = build("lenet5", Shape { channels: 1, height: 12, width: 12 });
+    let Ok(mut network) = build("mlp:4", Shape::flat(3)) else { return };
+    let x = [0.5, -1.0, 2.0, 0.0, 1.0, 0.25];
+    let _ = network.calibrate(&x);
+    let _ = network.forward(&x);
+    let _ = network.observe(&x);
 }
 
 /// What was read is written so that it reads the same.

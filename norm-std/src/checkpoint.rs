@@ -204,7 +204,15 @@ impl Checkpoint {
     ///
     /// The numbers do not fit the network that the configuration describes.
     pub fn network(&self) -> Result<Network, Error> {
-        let mut network = self.about.config.network(self.about.input, self.about.classes.len())?;
+        let (input, classes) = (self.about.input, self.about.classes.len());
+        let weights = self.about.config.model.weights(input, classes)?;
+        let stored: usize = self.state.network.values().map(Vec::len).sum();
+        // Before memory is asked for: a damaged description may speak of any size.
+        if weights > stored {
+            let problem = format!("the network has {weights} weights, but only {stored} numbers are stored");
+            return Err(Error::Tensors(problem));
+        }
+        let mut network = self.about.config.network(input, classes)?;
         network.set_tensors(&self.state.network)?;
         Ok(network)
     }

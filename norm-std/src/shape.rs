@@ -28,9 +28,9 @@ impl Shape {
         Self { channels: n, height: 1, width: 1 }
     }
 
-    /// All values.
+    /// All values; the largest number that there is, if there are more.
     pub const fn len(&self) -> usize {
-        self.channels * self.positions()
+        self.channels.saturating_mul(self.positions())
     }
 
     /// No values at all?
@@ -40,7 +40,7 @@ impl Shape {
 
     /// Positions of one channel: height × width; 1 of a vector.
     pub const fn positions(&self) -> usize {
-        self.height * self.width
+        self.height.saturating_mul(self.width)
     }
 }
 

@@ -40,6 +40,9 @@ enum Architecture {
     Rescnn,
 }
 
+/// 4 GiB of them.
+const MOST_WEIGHTS: usize = 1 << 30;
+
 /// What is needed to build a network beside its model.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
@@ -72,9 +75,28 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Inputs that the architecture cannot take; what the methods refuse.
+    /// Inputs that the architecture cannot take; more than 2³⁰ weights; what the methods refuse.
     pub fn build(&self, plan: &Plan<'_>) -> Result<Network, Error> {
+        let weights = self.weights(plan.input, plan.classes)?;
+        if weights > MOST_WEIGHTS {
+            let problem =
+                format!("it would have {weights} weights, more than {MOST_WEIGHTS}; make it smaller");
+            return Err(Error::Misfit { layer: self.to_string(), input: plan.input, problem });
+        }
         step::build(&self.steps(plan.input)?, plan)
+    }
+
+    /// The weights that a network of this architecture has, known without building it: biases and parameters of methods are
+    /// not counted. The largest number that there is, if there are more.
+    ///
+    /// # Errors
+    ///
+    /// Inputs that the architecture cannot take.
+    pub fn weights(&self, input: Shape, classes: usize) -> Result<usize, Error> {
+        if input.len() > MOST_WEIGHTS {
+            return Ok(usize::MAX);
+        }
+        step::weights(&self.steps(input)?, input, classes)
     }
 
     fn steps(&self, input: Shape) -> Result<Vec<Step>, Error> {
@@ -248,6 +270,28 @@ mod tests {
             seed: 0,
         };
         Ok(model.parse::<Model>()?.build(&plan)?.parameters())
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_refused() {
+        let image = |channels, size| Shape { channels, height: size, width: size };
+        let weights = |model: &str, input| model.parse::<Model>().unwrap().weights(input, 10).unwrap();
+        assert_eq!(weights("lenet5", image(1, 28)), 61_706 - (6 + 16 + 120 + 84 + 10));
+        assert_eq!(weights("mlp:32-16", Shape::flat(64)), 64 * 32 + 32 * 16 + 160);
+        // 3 by 3 everywhere, but for the two projections.
+        let convolutions = 3 * 16 + 4 * 16 * 16 + 16 * 32 + 3 * 32 * 32 + 32 * 64 + 64 * 64;
+        assert_eq!(weights("rescnn", image(3, 32)), 9 * convolutions + 16 * 32 + 32 * 64 + 640);
+        for (model, input) in [
+            ("mlp:1000000-1000000", Shape::flat(2)),
+            ("mlp:1", image(usize::MAX, usize::MAX)),
+            ("rescnn", image(1, 1 << 40)),
+        ] {
+            let refused = parameters(model, input, "none").unwrap_err().to_string();
+            assert!(
+                refused.contains(model) && refused.contains("weights, more than 1073741824"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -67,6 +67,26 @@ impl Step {
     }
 }
 
+/// The weights of these steps and of the readout behind them.
+pub(super) fn weights(steps: &[Step], input: Shape, classes: usize) -> Result<usize, Error> {
+    let (mut shape, mut total) = (input, 0usize);
+    for step in steps {
+        let by = |a: usize, b: usize| a.saturating_mul(b);
+        let (output, ..) = step.output(shape)?;
+        let own = match *step {
+            Step::Dense(neurons) => by(shape.len(), neurons),
+            Step::Conv(conv) => by(by(shape.channels, conv.kernel * conv.kernel), conv.channels),
+            Step::Residual { channels, .. } => {
+                let projection = if output == shape { 0 } else { by(shape.channels, channels) };
+                by(9 * channels, shape.channels.saturating_add(channels)).saturating_add(projection)
+            }
+            Step::MaxPool(_) | Step::GlobalAvgPool | Step::Dropout(_) => 0,
+        };
+        (shape, total) = (output, total.saturating_add(own));
+    }
+    Ok(total.saturating_add(shape.len().saturating_mul(classes)))
+}
+
 /// A network of these steps, then the classes.
 pub(super) fn build(steps: &[Step], plan: &Plan<'_>) -> Result<Network, Error> {
     let (mut shape, mut hidden, mut depth) = (plan.input, 0, 0);
