@@ -20,6 +20,7 @@ use norm_std::data::{Standardize, idx};
 use norm_std::loss::cross_entropy;
 use norm_std::optim::{Optimizer, Rule};
 use norm_std::random::Random;
+use norm_std::threads::Threads;
 use norm_std::{Activation, Network, Plan, Recipe, Scheme, Shape};
 
 const BATCH: usize = 128;
@@ -118,6 +119,7 @@ fn build(net: &str, norm: &str, images: &Images) -> Result<Network, Box<dyn Erro
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
+    let threads = Threads::new(options.threads)?;
     let line = |op: &str,
                 net: &str,
                 norm: &str,
@@ -140,6 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if options.only.iter().any(|op| op == "train") && (batch > 1 || norm != "batch") {
                 let recipe: Recipe = norm.parse()?;
                 let mut network = build(net, norm, &images)?;
+                network.set_threads(threads.clone());
                 let mut optimizer = Optimizer::new(Rule::SGD, 0.0, recipe.bound())?;
                 let mut dlogits = vec![0.0; batch * 10];
                 let mut at = 0;
@@ -155,16 +158,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 };
                 step()?;
                 let seconds = options.seconds * if batch > 1 { 3.0 } else { 1.0 };
-                let times = measure(seconds, || step().expect("the first step went well"));
+                let times = threads.enter(|| measure(seconds, || step().expect("the first step went well")));
                 line("train", net, norm, batch, &images, times);
             }
             if options.only.iter().any(|op| op == "infer") {
                 let mut network = build(net, norm, &images)?.fold()?;
+                network.set_threads(threads.clone());
                 let mut y = vec![0.0; batch * 10];
                 let x = &images.x[..batch * width];
                 network.infer(x, &mut y)?;
-                let times = measure(options.seconds, || {
-                    network.infer(black_box(x), &mut y).expect("the first call went well");
+                let times = threads.enter(|| {
+                    measure(options.seconds, || {
+                        network.infer(black_box(x), &mut y).expect("the first call went well");
+                    })
                 });
                 line("infer", net, norm, batch, &images, times);
             }

@@ -109,7 +109,8 @@ impl Activation {
         match self {
             Activation::Relu => vectorized(|| {
                 for (dy, &y) in dy.iter_mut().zip(y) {
-                    *dy = if y > 0.0 { *dy } else { 0.0 };
+                    // All bits or none: a branch would not be vectorized.
+                    *dy = f32::from_bits(dy.to_bits() & u32::from(y > 0.0).wrapping_neg());
                 }
             }),
             Activation::LeakyRelu => map(z, y, dy, |z, _| if z > 0.0 { 1.0 } else { 0.01 }),

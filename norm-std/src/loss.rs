@@ -32,17 +32,21 @@ pub fn cross_entropy(
             return Err(Error::Labels(format!("row {i} has label {label}, but there are {classes} classes")));
         };
         let largest = logits.iter().fold(f32::NEG_INFINITY, |m, &z| m.max(z));
-        let total: f32 = logits.iter().map(|&z| Real::exp(z - largest)).sum();
+        let total: f32 = match &mut dlogits {
+            None => logits.iter().map(|&z| Real::exp(z - largest)).sum(),
+            Some(dlogits) => {
+                let row = &mut dlogits[i * classes..(i + 1) * classes];
+                row.iter_mut().zip(logits).for_each(|(d, &z)| *d = Real::exp(z - largest));
+                let (total, share): (f32, _) = (row.iter().sum(), 1.0 / labels.len() as f32);
+                for (c, d) in row.iter_mut().enumerate() {
+                    let p = *d / total;
+                    *d = share * if c == label as usize { p - 1.0 } else { p };
+                }
+                total
+            }
+        };
         loss += f64::from(largest - own) + libm::log(f64::from(total));
         correct += usize::from(argmax(logits) == Some(label as usize));
-        if let Some(dlogits) = &mut dlogits {
-            let share = 1.0 / labels.len() as f32;
-            let row = dlogits[i * classes..(i + 1) * classes].iter_mut().zip(logits);
-            for (c, (d, &z)) in row.enumerate() {
-                let p = Real::exp(z - largest) / total;
-                *d = share * if c == label as usize { p - 1.0 } else { p };
-            }
-        }
     }
     Ok((loss / labels.len() as f64, correct))
 }

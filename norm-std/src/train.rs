@@ -280,7 +280,11 @@ impl Trainer {
         self.x.clear();
         self.y.clear();
         for &row in &self.order[range] {
-            self.x.extend(x.row(row as usize));
+            let row_of = x.row(row as usize);
+            match row_of.to_slice() {
+                Some(values) => self.x.extend_from_slice(values),
+                None => self.x.extend(row_of),
+            }
             self.y.extend(labels.and_then(|labels| labels.get(row as usize)));
         }
     }

@@ -9,7 +9,7 @@
 //! `work` is the threads and their memory. Images are worked on in pieces; what is added up over images is added in pieces
 //! of [`IMAGES`], and then piece by piece, however many threads there are.
 
-use norm_core::Channel;
+use norm_core::sum::sum;
 
 use super::direct::Direct;
 use super::gemm::product;
@@ -68,38 +68,42 @@ pub fn conv2d_params(
     (dweight, dbias): (&mut [f32], &mut [f32]),
     work: &mut Workspace,
 ) {
-    let (positions, channels) = (g.positions(), dbias.len());
-    let (image, output) = (IMAGES * g.input.len(), IMAGES * channels * positions);
-    let (sums, mut team) = work.split(x.len().div_ceil(image) * dweight.len());
-    let pieces = x.chunks(image).zip(du.chunks(output)).zip(sums.chunks_mut(dweight.len()));
-    team.each(pieces, |own, ((x, du), sums)| weight(g, x, pad, du, (sums, channels), own));
-    dweight.copy_from_slice(&sums[..dweight.len()]);
+    let (weights, channels) = (dweight.len(), dbias.len());
+    let (image, output) = (IMAGES * g.input.len(), IMAGES * channels * g.positions());
+    let grads = weights + channels;
+    let (sums, mut team) = work.split(x.len().div_ceil(image) * grads);
+    let pieces = x.chunks(image).zip(du.chunks(output)).zip(sums.chunks_mut(grads));
+    team.each(pieces, |own, ((x, du), sums)| params(g, x, pad, du, sums.split_at_mut(weights), own));
+    let (first, others) = sums.split_at_mut(grads);
     vectorized(|| {
-        for sums in sums.chunks_exact(dweight.len()).skip(1) {
-            dweight.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        for sums in others.chunks_exact(grads) {
+            first.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
     });
-    team.each(dbias.iter_mut().enumerate(), |_, (c, dbias)| {
-        [*dbias] = vectorized(|| Channel::new(du, channels, positions, c).reduce(|du| [du]));
-    });
+    dweight.copy_from_slice(&first[..weights]);
+    dbias.copy_from_slice(&first[weights..]);
 }
 
-fn weight(
+fn params(
     g: &Geometry,
     x: &[f32],
     pad: &[f32],
     du: &[f32],
-    (dweight, channels): (&mut [f32], usize),
+    (dweight, dbias): (&mut [f32], &mut [f32]),
     own: &mut Own,
 ) {
-    if let Some(direct) = Direct::of(g, channels) {
-        return direct.weight(x, pad, du, dweight, &mut own.work);
+    if let Some(direct) = Direct::of(g, dbias.len()) {
+        return direct.weight(x, pad, du, (dweight, dbias), &mut own.work);
     }
-    let (positions, taps) = (g.positions(), g.taps());
+    let (positions, taps, channels) = (g.positions(), g.taps(), dbias.len());
     let columns = columns(g, &mut own.work);
     dweight.fill(0.0);
+    dbias.fill(0.0);
     for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
         unfold(g, x, pad, columns);
+        for (dbias, du) in dbias.iter_mut().zip(du.chunks_exact(positions)) {
+            *dbias += vectorized(|| sum(du));
+        }
         let (du, columns) = ((du, Transposed::No), (&*columns, Transposed::Yes));
         product((channels, positions, taps), du, columns, true, dweight, &mut own.panels);
     }

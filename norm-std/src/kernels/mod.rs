@@ -4,6 +4,10 @@
 //! machine it runs on ([`vectorized`]). Rust never fuses a multiplication with an addition by itself and the order of
 //! every sum is part of norm-core's specification, so the bits stay the same.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use pulp::Arch;
+
 mod conv;
 mod direct;
 mod gemm;
@@ -16,11 +20,36 @@ pub use self::gemm::{Transposed, gemm};
 pub use self::geometry::Geometry;
 pub use self::pool::{avg_pool, avg_pool_backward, max_pool, max_pool_backward};
 
+static PORTABLE: AtomicBool = AtomicBool::new(false);
+
+/// Whether all kernels of this process are to do without the vector instructions of its machine from now on: slow, for tests
+/// and comparisons.
+///
+/// What is only moved, compared, added or multiplied has the same bits either way. Products that are added up (matrix
+/// products and convolutions) are rounded once with fused multiply-add and twice without, and are added in another order:
+/// each of `n` terms differs by at most `2 n ε Σ|a b|`.
+pub fn set_portable(portable: bool) {
+    PORTABLE.store(portable, Relaxed);
+}
+
+/// The vector instructions to use.
+#[inline]
+fn arch() -> Arch {
+    if PORTABLE.load(Relaxed) { Arch::Scalar } else { Arch::new() }
+}
+
+/// AVX2, if it is there and to be used.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn v3() -> Option<pulp::x86::V3> {
+    if PORTABLE.load(Relaxed) { None } else { pulp::x86::V3::try_new() }
+}
+
 /// Runs `f` compiled for the best vector instructions of this machine. What `f` calls is only recompiled where it
 /// is inlined into it.
 #[inline(always)]
 pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+    arch().dispatch(f)
 }
 
 /// `y += a`, for each row of `y`.

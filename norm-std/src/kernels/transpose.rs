@@ -10,26 +10,19 @@ pub(super) fn transpose(
     to_pitch: usize,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
+    if let Some(simd) = super::v3() {
         let tiles = Tiles { simd, shape: (rows, columns), from, from_pitch, to, to_pitch };
         return pulp::Simd::vectorize(simd, tiles);
     }
-    plain((0, 0), (rows, columns), from, from_pitch, to, to_pitch);
+    plain((rows, columns), from, from_pitch, to, to_pitch);
 }
 
-/// One value after another: those from row and column `first` on.
+/// One value after another.
 #[inline(always)]
-fn plain(
-    first: (usize, usize),
-    (rows, columns): (usize, usize),
-    from: &[f32],
-    from_pitch: usize,
-    to: &mut [f32],
-    to_pitch: usize,
-) {
-    for i in first.0..rows {
-        let from = &from[i * from_pitch..][first.1..columns];
-        let to = to[first.1 * to_pitch..].chunks_mut(to_pitch);
+fn plain((rows, columns): (usize, usize), from: &[f32], from_pitch: usize, to: &mut [f32], to_pitch: usize) {
+    for i in 0..rows {
+        let from = &from[i * from_pitch..][..columns];
+        let to = to.chunks_mut(to_pitch);
         to.zip(from).for_each(|(to, &from)| to[i] = from);
     }
 }
@@ -52,20 +45,32 @@ impl pulp::WithSimd for Tiles<'_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { simd, shape: (rows, columns), from, from_pitch, to, to_pitch } = self;
-        let (whole_rows, whole_columns) = (rows / 8 * 8, columns / 8 * 8);
-        for i in (0..whole_rows).step_by(8) {
-            for j in (0..whole_columns).step_by(8) {
-                let tile = std::array::from_fn(|r| {
-                    let row = from[(i + r) * from_pitch + j..].first_chunk::<8>();
-                    row.copied().unwrap_or_default()
-                });
-                for (r, column) in square(simd, tile).into_iter().enumerate() {
+        if rows < 8 {
+            return plain((rows, columns), from, from_pitch, to, to_pitch);
+        }
+        let here = columns.min(8);
+        for i in squares(rows) {
+            for j in squares(columns) {
+                let tile = std::array::from_fn(|r| eight(&from[(i + r) * from_pitch + j..]));
+                for (r, column) in square(simd, tile).into_iter().enumerate().take(here) {
                     to[(j + r) * to_pitch + i..][..8].copy_from_slice(&column);
                 }
             }
         }
-        plain((0, whole_columns), (whole_rows, columns), from, from_pitch, to, to_pitch);
-        plain((whole_rows, 0), (rows, columns), from, from_pitch, to, to_pitch);
+    }
+}
+
+/// Where squares that cover `n` values begin: the last ends with them, also where it covers some once more.
+fn squares(n: usize) -> impl Iterator<Item = usize> {
+    (0..n).step_by(8).map(move |i| i.min(n.saturating_sub(8)))
+}
+
+/// The first of a row, which may be shorter.
+#[inline(always)]
+fn eight(row: &[f32]) -> [f32; 8] {
+    match row.first_chunk() {
+        Some(row) => *row,
+        None => std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0)),
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_shape_and_pitch() {
-        for (rows, columns) in [(1, 1), (8, 8), (7, 9), (16, 24), (19, 33), (3, 8), (8, 3)] {
+        for (rows, columns) in [(1, 1), (8, 8), (7, 9), (16, 24), (19, 33), (3, 8), (8, 3), (100, 6)] {
             for spare in [0, 5] {
                 let (from_pitch, to_pitch) = (columns + spare, rows + spare);
                 let from: Vec<f32> = (0..rows * from_pitch).map(|i| i as f32).collect();

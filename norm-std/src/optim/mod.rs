@@ -5,12 +5,17 @@ mod unit_bound;
 
 pub use schedule::Schedule;
 pub use unit_bound::bound_units;
+use unit_bound::unit_factor;
 
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::vectorized;
 use crate::layers::Param;
+use crate::threads::Threads;
 use crate::{Error, Network};
+
+/// Values of a parameter that are worked on at once where no bound is of more.
+const LINE: usize = 4096;
 
 /// Which optimizer, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -80,40 +85,60 @@ impl Optimizer {
     /// Moves every parameter of the network once, against its gradient.
     pub fn step(&mut self, network: &mut Network, lr: f32) {
         self.step += 1;
-        let mut index = 0;
+        let (mut index, threads) = (0, network.threads());
         network.visit(&mut |param| {
             if self.slots.len() == index {
                 let second = if matches!(self.rule, Rule::AdamW { .. }) { param.value.len() } else { 0 };
                 self.slots.push([vec![0.0; param.value.len()], vec![0.0; second]]);
             }
-            self.update(index, param, lr);
+            self.update(index, param, lr, &threads);
             index += 1;
         });
     }
 
-    fn update(&mut self, index: usize, param: Param<'_>, lr: f32) {
+    /// One pass over the parameter, its gradient and the memory of it.
+    fn update(&mut self, index: usize, param: Param<'_>, lr: f32, threads: &Threads) {
         let Param { value, grad, unit, .. } = param;
-        let decay = if unit > 0 { self.weight_decay } else { 0.0 };
-        if unit > 0 && self.bound > 0.0 {
-            bound_units(value, grad, unit, self.bound);
-        }
+        let (decay, bound) = if unit > 0 { (self.weight_decay, self.bound) } else { (0.0, 0.0) };
+        // Whole units at once, as bounds are of these.
+        let unit = if bound > 0.0 { unit } else { value.len().clamp(1, LINE) };
+        let units = value.len().div_ceil(unit);
+        let piece = threads.share(units, unit) * unit;
+        let factor = |w: &[f32], g: &[f32]| if bound > 0.0 { unit_factor(w, g, bound) } else { 1.0 };
         let [first, second] = &mut self.slots[index];
+        let pieces = value.chunks_mut(piece).zip(grad.chunks(piece)).zip(first.chunks_mut(piece));
         match self.rule {
-            Rule::Sgd { momentum } => vectorized(|| {
-                for ((w, &g), v) in value.iter_mut().zip(&*grad).zip(first) {
-                    *v = momentum * *v + (g + decay * *w);
-                    *w -= lr * *v;
-                }
+            Rule::Sgd { momentum } => threads.each(pieces, |((value, grad), first)| {
+                vectorized(|| {
+                    let units = value.chunks_mut(unit).zip(grad.chunks(unit)).zip(first.chunks_mut(unit));
+                    for ((w, g), v) in units {
+                        let factor = factor(w, g);
+                        for ((w, &g), v) in w.iter_mut().zip(g).zip(v) {
+                            *v = momentum * *v + (g * factor + decay * *w);
+                            *w -= lr * *v;
+                        }
+                    }
+                });
             }),
             Rule::AdamW { beta1, beta2, eps } => {
                 let correct1 = 1.0 - beta1.powi(self.step);
                 let correct2 = (1.0 - beta2.powi(self.step)).sqrt();
-                for (((w, &g), m), v) in value.iter_mut().zip(&*grad).zip(first).zip(second) {
-                    *w -= lr * decay * *w;
-                    *m = beta1 * *m + (1.0 - beta1) * g;
-                    *v = beta2 * *v + (1.0 - beta2) * g * g;
-                    *w -= lr / correct1 * *m / (v.sqrt() / correct2 + eps);
-                }
+                threads.each(pieces.zip(second.chunks_mut(piece)), |(((value, grad), first), second)| {
+                    vectorized(|| {
+                        let units = value.chunks_mut(unit).zip(grad.chunks(unit));
+                        let memory = first.chunks_mut(unit).zip(second.chunks_mut(unit));
+                        for ((w, g), (m, v)) in units.zip(memory) {
+                            let factor = factor(w, g);
+                            for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                                let g = g * factor;
+                                *w -= lr * decay * *w;
+                                *m = beta1 * *m + (1.0 - beta1) * g;
+                                *v = beta2 * *v + (1.0 - beta2) * g * g;
+                                *w -= lr / correct1 * *m / (v.sqrt() / correct2 + eps);
+                            }
+                        }
+                    });
+                });
             }
         }
     }
@@ -135,7 +160,12 @@ mod tests {
         let mut w = [1.0];
         for g in [0.5, -0.25, 1.0] {
             optimizer.step += 1;
-            optimizer.update(0, Param { name: "weight", value: &mut w, grad: &mut [g], unit: 1 }, 0.1);
+            optimizer.update(
+                0,
+                Param { name: "weight", value: &mut w, grad: &mut [g], unit: 1 },
+                0.1,
+                &Threads::default(),
+            );
         }
         w[0]
     }

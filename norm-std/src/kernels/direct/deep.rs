@@ -102,82 +102,112 @@ fn positions<S: Simd, const KW: usize, const P: usize, const V: usize>(
     }
 }
 
-/// The gradient of the weights.
+/// The gradients of weights and biases.
 #[inline(always)]
 pub(super) fn weight<S: Simd, const KW: usize>(
     simd: S,
     g: &Geometry,
     (x, pad): (&[f32], &[f32]),
     du: &[f32],
-    dweight: &mut [f32],
+    (dweight, dbias): (&mut [f32], &mut [f32]),
     work: &mut Vec<f32>,
 ) {
     let lanes = S::F32_LANES;
     let shape = Padded::of(g, false);
-    let (image, plane, taps) = (shape.len(g.input.channels), g.positions(), g.taps());
-    let channels = dweight.len() / taps;
+    let (image, plane, taps, channels) = (shape.len(g.input.channels), g.positions(), g.taps(), dbias.len());
     let pitch = channels.next_multiple_of(lanes);
-    let mut memory = sized(work, image + (taps + plane) * pitch);
-    let (padded, totals) = (take(&mut memory, image), take(&mut memory, taps * pitch));
+    let mut memory = sized(work, image + (taps + 1) * pitch + 2 * lanes * plane);
+    let (padded, totals) = (take(&mut memory, image), take(&mut memory, (taps + 1) * pitch));
     let columns = memory;
     shape.surround(g, pad, padded);
     totals.fill(0.0);
     columns.fill(0.0);
-    let rows = taps / KW;
     for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * plane)) {
         shape.put(g, x, padded);
-        transpose((channels, plane), du, plane, columns, pitch);
         let mut first = 0;
         while first < pitch {
             let vectors = if first + 2 * lanes <= pitch { 2 } else { 1 };
-            let mut row = 0;
-            while row < rows {
-                let both = row + 1 < rows;
-                match vectors {
-                    2 => {
-                        taps_of::<S, KW, 1, 2>(simd, g, &shape, padded, columns, (row, first), totals, pitch)
-                    }
-                    _ if both => {
-                        taps_of::<S, KW, 2, 1>(simd, g, &shape, padded, columns, (row, first), totals, pitch)
-                    }
-                    _ => {
-                        taps_of::<S, KW, 1, 1>(simd, g, &shape, padded, columns, (row, first), totals, pitch)
-                    }
-                }
-                row += if vectors == 1 && both { 2 } else { 1 };
+            let here = (vectors * lanes).min(channels - first);
+            let columns = &mut columns[..vectors * lanes * plane];
+            transpose((here, plane), &du[first * plane..], plane, columns, vectors * lanes);
+            let totals = (&mut *totals, first, pitch);
+            match vectors {
+                2 => block::<S, KW, 2>(simd, g, &shape, padded, columns, totals),
+                _ => block::<S, KW, 1>(simd, g, &shape, padded, columns, totals),
             }
             first += vectors * lanes;
         }
     }
     transpose((taps, channels), totals, pitch, dweight, taps);
+    dbias.copy_from_slice(&totals[taps * pitch..][..channels]);
 }
 
-/// Adds one image to the gradients of the weights of `R` rows of kernels from `row` on.
+/// Adds what one image gives of `V` vectors of channels to the totals: tap by tap those of weights, then those of biases.
 #[inline(always)]
-#[expect(clippy::too_many_arguments)]
-fn taps_of<S: Simd, const KW: usize, const R: usize, const V: usize>(
+fn block<S: Simd, const KW: usize, const V: usize>(
     simd: S,
     g: &Geometry,
     shape: &Padded,
     x: &[f32],
-    columns: &[f32],
-    (row, first): (usize, usize),
+    du: &[f32],
+    (totals, first, pitch): (&mut [f32], usize, usize),
+) {
+    let (rows, kernel) = (g.taps() / KW, g.kernel[0]);
+    let du = S::as_simd_f32s(du).0.as_chunks::<V>().0;
+    let at = |row: usize| shape.at(row / kernel, row % kernel);
+    let mut row = 0;
+    while row < rows {
+        // Fewer sums than the processor takes at once would wait for each other.
+        if V == 1 && row + 1 < rows {
+            let sums = rows_of::<S, KW, 2, V>(simd, g, shape, [&x[at(row)..], &x[at(row + 1)..]], du);
+            add::<S, V>(simd, sums.as_flattened(), &mut totals[row * KW * pitch..], first, pitch);
+            row += 2;
+        } else {
+            let sums = rows_of::<S, KW, 1, V>(simd, g, shape, [&x[at(row)..]], du);
+            add::<S, V>(simd, sums.as_flattened(), &mut totals[row * KW * pitch..], first, pitch);
+            row += 1;
+        }
+    }
+    let mut sums = [simd.splat_f32s(0.0); V];
+    for du in du {
+        sums.iter_mut().zip(du).for_each(|(sum, du)| *sum = simd.add_f32s(*sum, *du));
+    }
+    add::<S, V>(simd, &[sums], &mut totals[g.taps() * pitch..], first, pitch);
+}
+
+/// Adds the sums of taps to their totals.
+#[inline(always)]
+fn add<S: Simd, const V: usize>(
+    simd: S,
+    sums: &[[S::f32s; V]],
     totals: &mut [f32],
+    first: usize,
     pitch: usize,
 ) {
-    let lanes = S::F32_LANES;
-    let ([height, width], kernel) = (g.output(), g.kernel[0]);
+    for (totals, sums) in totals.chunks_exact_mut(pitch).zip(sums) {
+        let totals = S::as_mut_simd_f32s(&mut totals[first..][..V * S::F32_LANES]).0;
+        totals.iter_mut().zip(sums).for_each(|(total, sum)| *total = simd.add_f32s(*total, *sum));
+    }
+}
+
+/// The sums of `R` rows of kernels, whose first taps see the image from these places on.
+#[inline(always)]
+fn rows_of<S: Simd, const KW: usize, const R: usize, const V: usize>(
+    simd: S,
+    g: &Geometry,
+    shape: &Padded,
+    x: [&[f32]; R],
+    du: &[[S::f32s; V]],
+) -> [[[S::f32s; V]; KW]; R] {
+    let [height, width] = g.output();
     let mut sums = [[[simd.splat_f32s(0.0); V]; KW]; R];
-    for (oy, du) in (0..height).zip(columns.chunks_exact(width * pitch)) {
-        let rows: [&[f32]; R] = from_fn(|r| {
-            let (c, ky) = ((row + r) / kernel, (row + r) % kernel);
-            &x[shape.at(c, oy + ky)..][..width + KW - 1]
-        });
-        for (ox, du) in du.chunks_exact(pitch).enumerate() {
-            let du = &du[first..][..V * lanes];
-            let du: [S::f32s; V] = from_fn(|v| load::<S>(&du[v * lanes..]));
+    for (oy, du) in (0..height).zip(du.chunks_exact(width)) {
+        let x: [&[f32]; R] = from_fn(|r| &x[r][oy * shape.width..][..width + KW - 1]);
+        // The last row of these is walked along: so none is asked at every step where it ends.
+        let last = x[R - 1].windows(KW);
+        for ((ox, x_last), du) in last.enumerate().zip(du) {
             for r in 0..R {
-                let x = &rows[r][ox..][..KW];
+                let x = if r + 1 == R { x_last } else { &x[r][ox..][..KW] };
                 for kx in 0..KW {
                     let x = simd.splat_f32s(x[kx]);
                     for v in 0..V {
@@ -187,9 +217,5 @@ fn taps_of<S: Simd, const KW: usize, const R: usize, const V: usize>(
             }
         }
     }
-    let totals = totals[row * KW * pitch..].chunks_exact_mut(pitch);
-    for (totals, sums) in totals.zip(sums.as_flattened()) {
-        let totals = S::as_mut_simd_f32s(&mut totals[first..][..V * lanes]).0;
-        totals.iter_mut().zip(sums).for_each(|(total, sum)| *total = simd.add_f32s(*total, *sum));
-    }
+    sums
 }

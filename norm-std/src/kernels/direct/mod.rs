@@ -13,9 +13,9 @@ mod deep;
 mod scatter;
 mod wide;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::Geometry;
+use super::{Geometry, arch};
 use crate::Shape;
 
 /// Floats behind an image that a vector may read beyond its last row.
@@ -107,7 +107,7 @@ fn store<S: Simd>(simd: S, to: &mut [f32], v: S::f32s) {
 /// What a direct kernel is to do.
 enum Task<'a> {
     Forward { x: &'a [f32], pad: &'a [f32], weight: &'a [f32], bias: &'a [f32], u: &'a mut [f32] },
-    Weight { x: &'a [f32], pad: &'a [f32], du: &'a [f32], dweight: &'a mut [f32] },
+    Weight { x: &'a [f32], pad: &'a [f32], du: &'a [f32], dweight: &'a mut [f32], dbias: &'a mut [f32] },
     Input { du: &'a [f32], weight: &'a [f32], dx: &'a mut [f32] },
 }
 
@@ -132,11 +132,11 @@ impl<const KW: usize> WithSimd for Run<'_, '_, KW> {
             Task::Forward { x, pad, weight, bias, u } => {
                 wide::forward::<S, KW>(simd, g, (x, pad), (weight, bias), u, work);
             }
-            Task::Weight { x, pad, du, dweight } if deep => {
-                deep::weight::<S, KW>(simd, g, (x, pad), du, dweight, work);
+            Task::Weight { x, pad, du, dweight, dbias } if deep => {
+                deep::weight::<S, KW>(simd, g, (x, pad), du, (dweight, dbias), work);
             }
-            Task::Weight { x, pad, du, dweight } => {
-                wide::weight::<S, KW>(simd, g, (x, pad), du, dweight, work);
+            Task::Weight { x, pad, du, dweight, dbias } => {
+                wide::weight::<S, KW>(simd, g, (x, pad), du, (dweight, dbias), work);
             }
             Task::Input { du, weight, dx } if scatter::fits::<S>(g) => {
                 scatter::input(simd, g, channels, du, weight, dx, work);
@@ -171,8 +171,8 @@ impl<'a> Direct<'a> {
     fn run(self, task: Task<'_>, work: &mut Vec<f32>) {
         let Self { g, channels } = self;
         match g.kernel[1] {
-            3 => Arch::new().dispatch(Run::<3> { g, channels, task, work }),
-            _ => Arch::new().dispatch(Run::<5> { g, channels, task, work }),
+            3 => arch().dispatch(Run::<3> { g, channels, task, work }),
+            _ => arch().dispatch(Run::<5> { g, channels, task, work }),
         }
     }
 
@@ -187,8 +187,15 @@ impl<'a> Direct<'a> {
         self.run(Task::Forward { x, pad, weight, bias, u }, work);
     }
 
-    pub(super) fn weight(self, x: &[f32], pad: &[f32], du: &[f32], dweight: &mut [f32], work: &mut Vec<f32>) {
-        self.run(Task::Weight { x, pad, du, dweight }, work);
+    pub(super) fn weight(
+        self,
+        x: &[f32],
+        pad: &[f32],
+        du: &[f32],
+        (dweight, dbias): (&mut [f32], &mut [f32]),
+        work: &mut Vec<f32>,
+    ) {
+        self.run(Task::Weight { x, pad, du, dweight, dbias }, work);
     }
 
     pub(super) fn input(self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {

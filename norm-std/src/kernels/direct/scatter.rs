@@ -9,7 +9,7 @@ use pulp::Simd;
 
 use super::super::Geometry;
 use super::super::transpose::transpose;
-use super::{Padded, SLACK, load, sized, take};
+use super::{Padded, SLACK, sized, take};
 
 /// Vectors that a row of a kernel takes.
 fn vectors<S: Simd>(g: &Geometry) -> usize {
@@ -70,24 +70,26 @@ fn images<S: Simd, const P: usize, const V: usize>(
     packed.fill(0.0);
     for (o, weight) in weight.chunks_exact(g.taps()).enumerate() {
         for (c, weight) in weight.chunks_exact(kernel * across).enumerate() {
-            for (i, &w) in weight.iter().enumerate() {
-                packed[(i / across * channels + o) * pitch + i % across * within + c] = w;
+            for (ky, weight) in weight.chunks_exact(across).enumerate() {
+                let to = packed[(ky * channels + o) * pitch + c..].iter_mut().step_by(within);
+                to.zip(weight).for_each(|(to, &w)| *to = w);
             }
         }
     }
     rows[plane * channels..].fill(0.0);
     let sent = memory;
+    let packed = S::as_simd_f32s(packed).0.as_chunks::<V>().0;
     let (line, step) = (shape.width * within, width * channels);
     for (du, dx) in du.chunks_exact(channels * plane).zip(dx.chunks_exact_mut(g.input.len())) {
         transpose((channels, plane), du, plane, rows, channels);
         sent.fill(0.0);
         for oy in (0..height).step_by(P) {
+            let below = P.min(height - oy);
             for ox in 0..width {
-                for (ky, packed) in packed.chunks_exact(channels * pitch).enumerate() {
+                let du: [&[f32]; P] = from_fn(|p| &rows[(oy + p) * step + ox * channels..][..channels]);
+                for ky in 0..kernel {
                     let mut sums = [[simd.splat_f32s(0.0); V]; P];
-                    let du: [&[f32]; P] = from_fn(|p| &rows[(oy + p) * step + ox * channels..][..channels]);
-                    for (o, weight) in packed.chunks_exact(pitch).enumerate() {
-                        let weight: [S::f32s; V] = from_fn(|v| load::<S>(&weight[v * lanes..]));
+                    for (o, weight) in packed[ky * channels..][..channels].iter().enumerate() {
                         for p in 0..P {
                             let du = simd.splat_f32s(du[p][o]);
                             for v in 0..V {
@@ -95,20 +97,21 @@ fn images<S: Simd, const P: usize, const V: usize>(
                             }
                         }
                     }
-                    let to = sent[(oy + ky) * line + ox * within..].chunks_mut(line);
-                    for (to, sums) in to.zip(sums).take(height - oy) {
+                    for (p, sums) in sums.iter().enumerate().take(below) {
+                        let to = &mut sent[(oy + p + ky) * line + ox * within..][..V * lanes];
                         let to = S::as_mut_simd_f32s(to).0;
-                        to.iter_mut().zip(sums).for_each(|(to, sum)| *to = simd.add_f32s(*to, sum));
+                        to.iter_mut().zip(sums).for_each(|(to, sum)| *to = simd.add_f32s(*to, *sum));
                     }
                 }
             }
         }
-        for (c, plane) in dx.chunks_exact_mut(g.input.positions()).enumerate() {
-            for (row, sent) in plane.chunks_exact_mut(g.input.width).zip(sent[py * line..].chunks_exact(line))
-            {
-                let sent = sent[px * within..].iter().skip(c).step_by(within);
-                row.iter_mut().zip(sent).for_each(|(dx, &sent)| *dx = sent);
-            }
+        let size = g.input.width;
+        if px == 0 {
+            transpose((g.input.positions(), within), &sent[py * line..], within, dx, g.input.positions());
+            continue;
+        }
+        for (y, sent) in sent[py * line..].chunks_exact(line).take(g.input.height).enumerate() {
+            transpose((size, within), &sent[px * within..], within, &mut dx[y * size..], g.input.positions());
         }
     }
 }

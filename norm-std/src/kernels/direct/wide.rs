@@ -149,42 +149,46 @@ fn rows<S: Simd, const KW: usize, const O: usize, const V: usize>(
     }
 }
 
-/// The gradient of the weights.
+/// The gradients of weights and biases.
 #[inline(always)]
 pub(super) fn weight<S: Simd, const KW: usize>(
     simd: S,
     g: &Geometry,
     (x, pad): (&[f32], &[f32]),
     du: &[f32],
-    dweight: &mut [f32],
+    (dweight, dbias): (&mut [f32], &mut [f32]),
     work: &mut Vec<f32>,
 ) {
     let lanes = S::F32_LANES;
     let shape = Padded::of(g, false);
-    let (image, plane, taps) = (shape.len(g.input.channels), g.positions(), g.taps());
-    let channels = dweight.len() / taps;
-    let mut memory = sized(work, image + dweight.len() * lanes);
-    let (padded, totals) = (take(&mut memory, image), memory);
+    let (image, plane, taps, channels) = (shape.len(g.input.channels), g.positions(), g.taps(), dbias.len());
+    // As many channels at once as the registers take.
+    let block = if S::REGISTER_COUNT >= 32 { 3 } else { 2 };
+    let spread = block * g.output()[0] * g.output()[1].next_multiple_of(lanes);
+    let mut memory = sized(work, image + (dweight.len() + channels) * lanes + spread);
+    let (padded, totals) = (take(&mut memory, image), take(&mut memory, (taps + 1) * channels * lanes));
     shape.surround(g, pad, padded);
     totals.fill(0.0);
     for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * plane)) {
         shape.put(g, x, padded);
-        // As many channels at once as the registers take.
-        let block = if S::REGISTER_COUNT >= 32 { 3 } else { 2 };
-        for (du, totals) in du.chunks(block * plane).zip(totals.chunks_mut(block * taps * lanes)) {
+        for (du, totals) in du.chunks(block * plane).zip(totals.chunks_mut(block * (taps + 1) * lanes)) {
             match du.len() / plane {
-                3 => taps_of::<S, KW, 3>(simd, g, &shape, padded, du, totals),
-                2 => taps_of::<S, KW, 2>(simd, g, &shape, padded, du, totals),
-                _ => taps_of::<S, KW, 1>(simd, g, &shape, padded, du, totals),
+                3 => taps_of::<S, KW, 3>(simd, g, &shape, padded, du, totals, memory),
+                2 => taps_of::<S, KW, 2>(simd, g, &shape, padded, du, totals, memory),
+                _ => taps_of::<S, KW, 1>(simd, g, &shape, padded, du, totals, memory),
             }
         }
     }
-    for (dweight, total) in dweight.iter_mut().zip(totals.chunks_exact(lanes)) {
-        *dweight = simd.reduce_sum_f32s(load::<S>(total));
+    let sum = |total: &[f32]| simd.reduce_sum_f32s(load::<S>(total));
+    let each = totals.chunks_exact((taps + 1) * lanes).zip(dweight.chunks_exact_mut(taps)).zip(dbias);
+    for ((totals, dweight), dbias) in each {
+        let (taps, bias) = totals.split_at(taps * lanes);
+        dweight.iter_mut().zip(taps.chunks_exact(lanes)).for_each(|(to, total)| *to = sum(total));
+        *dbias = sum(bias);
     }
 }
 
-/// Adds one image to the gradients of the weights of `O` channels, lane by lane.
+/// Adds one image to the gradients of `O` channels, lane by lane: to those of their weights, then to that of the bias.
 #[inline(always)]
 fn taps_of<S: Simd, const KW: usize, const O: usize>(
     simd: S,
@@ -193,34 +197,51 @@ fn taps_of<S: Simd, const KW: usize, const O: usize>(
     x: &[f32],
     du: &[f32],
     totals: &mut [f32],
+    spread: &mut [f32],
 ) {
     let lanes = S::F32_LANES;
     let ([height, width], kernel, plane) = (g.output(), g.kernel[0], g.positions());
-    let rows = g.input.channels * kernel;
+    let (rows, vectors) = (g.input.channels * kernel, width.div_ceil(lanes));
+    // The gradients in whole vectors, channels side by side, for every row of the kernels to pass by.
+    let spread = S::as_mut_simd_f32s(spread).0.as_chunks_mut::<O>().0;
+    let spread = &mut spread[..height * vectors];
+    let mut bias = [simd.splat_f32s(0.0); O];
+    for (oy, spread) in spread.chunks_exact_mut(vectors).enumerate() {
+        for (ox, spread) in (0..).step_by(lanes).zip(spread) {
+            *spread = from_fn(|o| {
+                let du = &du[o * plane + oy * width..][ox..width];
+                match S::as_simd_f32s(du).0.first() {
+                    Some(&du) => du,
+                    None => simd.partial_load_f32s(du),
+                }
+            });
+            bias = from_fn(|o| simd.add_f32s(bias[o], spread[o]));
+        }
+    }
+    let mut totals = totals.chunks_exact_mut((rows * KW + 1) * lanes);
+    let mut totals: [&mut [S::f32s]; O] =
+        from_fn(|_| S::as_mut_simd_f32s(totals.next().unwrap_or_default()).0);
     for row in 0..rows {
-        let (c, ky) = (row / kernel, row % kernel);
+        let at = shape.at(row / kernel, row % kernel);
         let mut sums = [[simd.splat_f32s(0.0); KW]; O];
-        for oy in 0..height {
-            let x = &x[shape.at(c, oy + ky)..];
-            let du: [&[f32]; O] = from_fn(|o| &du[o * plane + oy * width..][..width]);
-            for ox in (0..width).step_by(lanes) {
-                let x = &x[ox..][..lanes + KW - 1];
+        for (oy, spread) in spread.chunks_exact(vectors).enumerate() {
+            let x = &x[at + oy * shape.width..][..vectors * lanes + KW - 1];
+            for (x, du) in x.windows(lanes + KW - 1).step_by(lanes).zip(spread) {
                 let x: [S::f32s; KW] = from_fn(|kx| load::<S>(&x[kx..][..lanes]));
                 for o in 0..O {
-                    let du = &du[o][ox..];
-                    let du = match S::as_simd_f32s(du).0.first() {
-                        Some(&du) => du,
-                        None => simd.partial_load_f32s(du),
-                    };
                     for kx in 0..KW {
-                        sums[o][kx] = simd.mul_add_e_f32s(du, x[kx], sums[o][kx]);
+                        sums[o][kx] = simd.mul_add_e_f32s(du[o], x[kx], sums[o][kx]);
                     }
                 }
             }
         }
-        for (sums, totals) in sums.into_iter().zip(totals.chunks_exact_mut(rows * KW * lanes)) {
-            let totals = S::as_mut_simd_f32s(totals).0[row * KW..][..KW].iter_mut();
-            totals.zip(sums).for_each(|(total, sum)| *total = simd.add_f32s(*total, sum));
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (total, sum) in totals[row * KW..].iter_mut().zip(sums) {
+                *total = simd.add_f32s(*total, sum);
+            }
         }
+    }
+    for (totals, sum) in totals.iter_mut().zip(bias) {
+        totals[rows * KW] = simd.add_f32s(totals[rows * KW], sum);
     }
 }

@@ -10,9 +10,10 @@ mod vectors;
 
 use std::ops::Range;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use self::tiles::Tile;
+use super::arch;
 use crate::threads::Workspace;
 
 /// Whether a factor is used as it lies in memory or transposed.
@@ -62,17 +63,17 @@ pub fn gemm(
         let (_, mut team) = work.split(0);
         return team.each(std::iter::once(c), |own, c| product((m, k, n), a, b, add, c, &mut own.panels));
     }
-    let Tile { rows: tile, columns: width } = Arch::new().dispatch(Size);
+    let Tile { rows: tile, columns: width } = arch().dispatch(Size);
     let (panels, mut team) = work.split(k * n.next_multiple_of(width));
     let some = n.div_ceil(width).div_ceil(2 * threads) * width;
     team.each((0..n).step_by(some).zip(panels.chunks_mut(k * some)), |_, (first, panels)| {
-        Arch::new().dispatch(Pack { b, shape: (k, n), columns: first..n.min(first + some), panels });
+        arch().dispatch(Pack { b, shape: (k, n), columns: first..n.min(first + some), panels });
     });
     let panels = &*panels;
     let block = m.div_ceil(threads).min(ROWS).next_multiple_of(tile);
     team.each((0..m).step_by(block).zip(c.chunks_mut(block * n)), |own, (top, c)| {
         let (rows, room) = (top..m.min(top + block), &mut own.panels);
-        Arch::new().dispatch(Rows { shape: (m, k, n), a, rows, panels, add, c, room });
+        arch().dispatch(Rows { shape: (m, k, n), a, rows, panels, add, c, room });
     });
 }
 
@@ -86,7 +87,7 @@ pub(super) fn product(
     room: &mut Vec<f32>,
 ) {
     if !c.is_empty() {
-        Arch::new().dispatch(Product { shape, a, b, add, c, room });
+        arch().dispatch(Product { shape, a, b, add, c, room });
     }
 }
 

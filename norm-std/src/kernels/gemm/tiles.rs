@@ -7,6 +7,9 @@ use pulp::Simd;
 use super::super::transpose::transpose;
 use super::{Factor, RUN, Transposed, sized};
 
+/// Rows of a tile where there are 16 registers.
+const SIX: usize = 6;
+
 /// The tile of the product that stays in registers: as many rows at once as these take with two vectors each.
 pub(super) struct Tile {
     pub(super) rows: usize,
@@ -16,7 +19,7 @@ pub(super) struct Tile {
 impl Tile {
     #[inline(always)]
     pub(super) fn of<S: Simd>() -> Self {
-        Self { rows: if S::REGISTER_COUNT >= 32 { 12 } else { 6 }, columns: 2 * S::F32_LANES }
+        Self { rows: if S::REGISTER_COUNT >= 32 { 12 } else { SIX }, columns: 2 * S::F32_LANES }
     }
 }
 
@@ -41,7 +44,7 @@ pub(super) fn pack(
             }
         }
         // Whole vectors, of which the next row overwrites what is too much.
-        (_, 6) => copy::<8>(x, n, rows, firsts, width, panels),
+        (_, SIX) => copy::<8>(x, n, rows, firsts, width, panels),
         (_, 12 | 16) => copy::<16>(x, n, rows, firsts, width, panels),
         _ => copy::<32>(x, n, rows, firsts, width, panels),
     }
@@ -94,12 +97,32 @@ impl<'a> Left<'a> {
         room: &'a mut [f32],
     ) -> Self {
         let tile = Tile::of::<S>().rows;
-        let tiles = if transposed == Transposed::No { rows.len() / tile } else { 0 };
-        let rest = rows.start + tiles * tile..rows.end;
+        let rest = rows.start + Self::direct(transposed, rows.len(), tile) * tile..rows.end;
         let packed = &mut room[..Self::room::<S>(rest.len(), run.len())];
         pack(a, (k, m), transposed.turned(), run.clone(), rest, tile, packed);
+        Self::again::<S>((a, transposed), (m, k), rows, run, room)
+    }
+
+    /// With what was packed before.
+    #[inline(always)]
+    pub(super) fn again<S: Simd>(
+        (a, transposed): Factor<'a>,
+        (_, k): (usize, usize),
+        rows: Range<usize>,
+        run: Range<usize>,
+        room: &'a [f32],
+    ) -> Self {
+        let tile = Tile::of::<S>().rows;
+        let tiles = Self::direct(transposed, rows.len(), tile);
+        let packed = &room[..Self::room::<S>(rows.len() - tiles * tile, run.len())];
         let direct = if tiles > 0 { &a[rows.start * k + run.start..] } else { &[] };
         Self { direct, pitch: k, tiles, packed }
+    }
+
+    /// Tiles of rows that need not be packed.
+    #[inline(always)]
+    fn direct(transposed: Transposed, rows: usize, tile: usize) -> usize {
+        if transposed == Transposed::No && tile == SIX { rows / tile } else { 0 }
     }
 }
 
@@ -115,7 +138,7 @@ pub(super) fn block<S: Simd>(
 ) {
     match Tile::of::<S>().rows {
         12 => tiles::<S, 12>(simd, a, b, add, (first, n), c),
-        _ => tiles::<S, 6>(simd, a, b, add, (first, n), c),
+        _ => tiles::<S, SIX>(simd, a, b, add, (first, n), c),
     }
 }
 
@@ -131,25 +154,26 @@ fn tiles<S: Simd, const M: usize>(
     let (width, run) = (2 * S::F32_LANES, b.len() / (2 * S::F32_LANES));
     let columns = width.min(n - first);
     let (direct, packed) = c.split_at_mut((a.tiles * M * n).min(c.len()));
-    for (i, c) in direct.chunks_exact_mut(M * n).enumerate() {
-        let rows = std::array::from_fn(|row| &a.direct[(i * M + row) * a.pitch..][..run]);
-        put(simd, tile_of_rows::<S, M>(simd, rows, b), add, first..first + columns, n, c);
+    for (i, c) in direct.chunks_exact_mut(SIX * n).enumerate() {
+        let rows = std::array::from_fn(|row| &a.direct[(i * SIX + row) * a.pitch..][..run]);
+        put(simd, tile_of_rows(simd, rows, b), add, first..first + columns, n, c);
     }
     for (a, c) in a.packed.chunks_exact(run * M).zip(packed.chunks_mut(M * n)) {
         put(simd, tile_of_panel::<S, M>(simd, a, b), add, first..first + columns, n, c);
     }
 }
 
-/// The product of rows and a panel.
+/// The product of rows and a panel. Written out, since only so no row is asked at every step where it ends.
 #[inline(always)]
-fn tile_of_rows<S: Simd, const M: usize>(simd: S, a: [&[f32]; M], b: &[f32]) -> [[S::f32s; 2]; M] {
-    let mut sums = [[simd.splat_f32s(0.0); 2]; M];
+fn tile_of_rows<S: Simd>(simd: S, [a0, a1, a2, a3, a4, a5]: [&[f32]; SIX], b: &[f32]) -> [[S::f32s; 2]; SIX] {
+    let mut sums = [[simd.splat_f32s(0.0); 2]; SIX];
     let b = S::as_simd_f32s(b).0.as_chunks::<2>().0;
-    let a = a.map(|row| &row[..b.len()]);
-    for (p, &[b0, b1]) in b.iter().enumerate() {
-        for i in 0..M {
-            let a = simd.splat_f32s(a[i][p]);
-            sums[i] = [simd.mul_add_e_f32s(a, b0, sums[i][0]), simd.mul_add_e_f32s(a, b1, sums[i][1])];
+    for ((((((a0, a1), a2), a3), a4), a5), &[b0, b1]) in
+        a0.iter().zip(a1).zip(a2).zip(a3).zip(a4).zip(a5).zip(b)
+    {
+        for (sums, a) in sums.iter_mut().zip([a0, a1, a2, a3, a4, a5]) {
+            let a = simd.splat_f32s(*a);
+            *sums = [simd.mul_add_e_f32s(a, b0, sums[0]), simd.mul_add_e_f32s(a, b1, sums[1])];
         }
     }
     sums
@@ -204,16 +228,23 @@ pub(super) fn product<S: Simd>(
     room: &mut Vec<f32>,
 ) {
     let (width, block_rows) = (Tile::of::<S>().columns, super::ROWS.min(m));
-    let panels = RUN.min(k) * n.next_multiple_of(width);
-    let (panels, room) = sized(room, panels + Left::room::<S>(block_rows, RUN.min(k))).split_at_mut(panels);
-    for first in (0..k).step_by(RUN) {
-        let run = first..k.min(first + RUN);
-        let panels = &mut panels[..run.len() * n.next_multiple_of(width)];
-        pack(b, (k, n), transposed, run.clone(), 0..n, width, panels);
-        for (top, c) in (0..m).step_by(block_rows).zip(c.chunks_mut(block_rows * n)) {
-            let a = Left::new::<S>(a, (m, k), top..m.min(top + block_rows), run.clone(), room);
-            for (j, panel) in panels.chunks_exact(run.len() * width).enumerate() {
-                block(simd, &a, panel, add || first > 0, (j * width, n), c);
+    let (panel, room) = sized(room, k * width + Left::room::<S>(block_rows, k)).split_at_mut(k * width);
+    for (top, c) in (0..m).step_by(block_rows).zip(c.chunks_mut(block_rows * n)) {
+        let block_rows = top..m.min(top + block_rows);
+        for columns in (0..n).step_by(width) {
+            // As high as the factor is: long rows are read faster than pieces of them.
+            pack(b, (k, n), transposed, 0..k, columns..n.min(columns + width), width, panel);
+            let mut rest = &mut *room;
+            for first in (0..k).step_by(RUN) {
+                let run = first..k.min(first + RUN);
+                let own;
+                (own, rest) = rest.split_at_mut(Left::room::<S>(block_rows.len(), run.len()));
+                let a = match columns {
+                    0 => Left::new::<S>(a, (m, k), block_rows.clone(), run.clone(), own),
+                    _ => Left::again::<S>(a, (m, k), block_rows.clone(), run.clone(), own),
+                };
+                let panel = &panel[first * width..][..run.len() * width];
+                block(simd, &a, panel, add || first > 0, (columns, n), c);
             }
         }
     }
