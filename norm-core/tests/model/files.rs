@@ -5,26 +5,26 @@ use norm_core::model::{ALL, Activation, LoadError, Model};
 
 /// A network of a few neurons.
 #[derive(Debug, Clone)]
-pub struct Small {
+pub(crate) struct Small {
     /// What it is made for.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Values of one input.
-    pub inputs: u32,
+    pub(crate) inputs: u32,
     /// Values of one output.
-    pub outputs: u32,
+    pub(crate) outputs: u32,
     /// Its steps, in words.
-    pub steps: Vec<Vec<u32>>,
+    pub(crate) steps: Vec<Vec<u32>>,
 }
 
 impl Small {
     /// The whole file.
-    pub fn file(&self) -> Vec<u32> {
+    pub(crate) fn file(&self) -> Vec<u32> {
         complete(self.inputs, self.outputs, &self.steps.concat()).expect("a small network is one")
     }
 }
 
 /// A file with this header (from word 4 on), checksummed.
-pub fn file(header: [u32; 6], steps: &[u32]) -> Vec<u32> {
+pub(crate) fn file(header: [u32; 6], steps: &[u32]) -> Vec<u32> {
     let mut file = vec![format::MAGIC, format::VERSION, 0, 0];
     file.extend(header);
     file.extend(steps);
@@ -33,7 +33,7 @@ pub fn file(header: [u32; 6], steps: &[u32]) -> Vec<u32> {
 }
 
 /// Makes length and checksum right.
-pub fn seal(file: &mut [u32]) {
+pub(crate) fn seal(file: &mut [u32]) {
     if file.len() > format::UNCHECKED {
         file[2] = 4 * file.len() as u32;
         file[3] = format::crc32(&bytes_of(file)[4 * format::UNCHECKED..]);
@@ -41,7 +41,7 @@ pub fn seal(file: &mut [u32]) {
 }
 
 /// A file with the header that the steps need, or why there is none.
-pub fn complete(inputs: u32, outputs: u32, steps: &[u32]) -> Result<Vec<u32>, LoadError> {
+pub(crate) fn complete(inputs: u32, outputs: u32, steps: &[u32]) -> Result<Vec<u32>, LoadError> {
     let mut header = [0, 0, inputs, outputs, 0, 0];
     loop {
         let file = file(header, steps);
@@ -65,22 +65,22 @@ pub fn complete(inputs: u32, outputs: u32, steps: &[u32]) -> Result<Vec<u32>, Lo
 }
 
 /// The bytes of a file. All of these tests run on little-endian machines, as norm-core's targets are.
-pub fn bytes_of(words: &[u32]) -> &[u8] {
+pub(crate) fn bytes_of(words: &[u32]) -> &[u8] {
     bytemuck::cast_slice(words)
 }
 
 /// Floats that are not all alike.
-pub fn floats(n: usize) -> Vec<u32> {
+pub(crate) fn floats(n: usize) -> Vec<u32> {
     (0..n).map(|i| ((i * 29 % 17) as f32 / 8.0 - 0.9).to_bits()).collect()
 }
 
 /// Bytes, filled up to words.
-pub fn bytes(n: usize) -> Vec<u32> {
+pub(crate) fn bytes(n: usize) -> Vec<u32> {
     let byte = |i: usize| if i < n { (i * 53 % 251) as u8 } else { 0 };
     (0..n.div_ceil(4)).map(|w| u32::from_le_bytes(std::array::from_fn(|i| byte(4 * w + i)))).collect()
 }
 
-pub fn step(kind: u32, parts: &[&[u32]]) -> Vec<u32> {
+pub(crate) fn step(kind: u32, parts: &[&[u32]]) -> Vec<u32> {
     let body = parts.concat();
     [vec![kind, body.len() as u32 + 2], body].concat()
 }
@@ -98,7 +98,7 @@ fn homeostasis(length: u32) -> Vec<u32> {
 }
 
 /// A network of which everything moves.
-pub fn living() -> Small {
+pub(crate) fn living() -> Small {
     let steps = vec![
         step(kind::DENSE, &[&[3, 2, 0], &floats(2), &floats(6)]),
         homeostasis(1),
@@ -108,7 +108,7 @@ pub fn living() -> Small {
 }
 
 /// For each kind of step a network that has one.
-pub fn networks() -> Vec<Small> {
+pub(crate) fn networks() -> Vec<Small> {
     let relu = Activation::Relu.code();
     let image = [2, 4, 4, 3, 3, 1, 1];
     let pooling = [2, 4, 4, 2, 2, 2, 2];

@@ -5,7 +5,7 @@ use norm_core::layer::{DivisiveNorm, GroupNorm, KWinners, LayerNorm, RmsNorm};
 use norm_core::model::format::kind;
 
 /// What a network of these steps gives, and whether it must be so to the last bit.
-pub fn run(steps: &[Vec<u32>], x: &[f32]) -> (Vec<f64>, bool) {
+pub(crate) fn run(steps: &[Vec<u32>], x: &[f32]) -> (Vec<f64>, bool) {
     let mut values: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
     let mut exact = true;
     for step in steps {

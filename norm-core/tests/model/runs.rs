@@ -6,7 +6,7 @@ use norm_core::model::Model;
 const MOST: usize = 1 << 12;
 
 /// What was loaded runs, in the memory that it says, whatever that holds.
-pub fn run(model: &Model<'_>) {
+pub(crate) fn run(model: &Model<'_>) {
     if model.inputs() + model.outputs() + model.work_len() + model.state_len() > MOST {
         return;
     }
