@@ -1,5 +1,10 @@
 //! Rows to columns.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m256;
+#[cfg(target_arch = "x86_64")]
+use std::array::from_fn;
+
 /// `to[j, i] = from[i, j]` for `rows × columns` values; rows of `from` begin every `from_pitch` values, those of `to`
 /// every `to_pitch`.
 pub(super) fn transpose(
@@ -51,9 +56,17 @@ impl pulp::WithSimd for Tiles<'_> {
         let here = columns.min(8);
         for i in squares(rows) {
             for j in squares(columns) {
-                let tile = std::array::from_fn(|r| eight(&from[(i + r) * from_pitch + j..]));
+                let from = &from[i * from_pitch + j..];
+                let tile = match from.len() >= 7 * from_pitch + 8 {
+                    true => {
+                        from_fn(|r| pulp::cast(*from[r * from_pitch..].first_chunk().unwrap_or(&[0.0; 8])))
+                    }
+                    false => from_fn(|r| pulp::cast(eight(&from[r * from_pitch..]))),
+                };
                 for (r, column) in square(simd, tile).into_iter().enumerate().take(here) {
-                    to[(j + r) * to_pitch + i..][..8].copy_from_slice(&column);
+                    if let Some(to) = to[(j + r) * to_pitch + i..].first_chunk_mut::<8>() {
+                        *to = pulp::cast(column);
+                    }
                 }
             }
         }
@@ -61,26 +74,25 @@ impl pulp::WithSimd for Tiles<'_> {
 }
 
 /// Where squares that cover `n` values begin: the last ends with them, also where it covers some once more.
+#[cfg(target_arch = "x86_64")]
 fn squares(n: usize) -> impl Iterator<Item = usize> {
     (0..n).step_by(8).map(move |i| i.min(n.saturating_sub(8)))
 }
 
 /// The first of a row, which may be shorter.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn eight(row: &[f32]) -> [f32; 8] {
     match row.first_chunk() {
         Some(row) => *row,
-        None => std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0)),
+        None => from_fn(|i| row.get(i).copied().unwrap_or(0.0)),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn square(simd: pulp::x86::V3, tile: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
-    use std::arch::x86_64::__m256;
-    use std::array::from_fn;
+fn square(simd: pulp::x86::V3, rows: [__m256; 8]) -> [__m256; 8] {
     let avx = simd.avx;
-    let rows: [__m256; 8] = tile.map(pulp::cast);
     let pairs: [__m256; 8] = from_fn(|i| match i % 2 {
         0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
         _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
@@ -94,11 +106,9 @@ fn square(simd: pulp::x86::V3, tile: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
             _ => avx._mm256_shuffle_ps::<0xee>(a, b),
         }
     });
-    from_fn(|i| {
-        pulp::cast(match i / 4 {
-            0 => avx._mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]),
-            _ => avx._mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
-        })
+    from_fn(|i| match i / 4 {
+        0 => avx._mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]),
+        _ => avx._mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
     })
 }
 
