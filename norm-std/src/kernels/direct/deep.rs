@@ -94,9 +94,9 @@ fn positions<S: Simd, const KW: usize, const P: usize, const V: usize>(
                 }
             }
             let to = columns[(oy * width + ox) * pitch..].chunks_exact_mut(pitch);
-            for (to, sums) in to.zip(sums).take(width - ox) {
+            for (to, sums) in to.zip(&sums).take(width - ox) {
                 let to = S::as_mut_simd_f32s(&mut to[first..][..V * lanes]).0;
-                to.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum);
+                to.iter_mut().zip(sums).for_each(|(to, sum)| *to = *sum);
             }
         }
     }

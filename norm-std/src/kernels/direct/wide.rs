@@ -135,12 +135,12 @@ fn rows<S: Simd, const KW: usize, const O: usize, const V: usize>(
                     }
                 }
             }
-            for (sums, u) in sums.into_iter().zip(u.chunks_exact_mut(plane)) {
+            for (sums, u) in sums.iter().zip(u.chunks_exact_mut(plane)) {
                 let mut row = &mut u[oy * width..][ox..width];
                 for sum in sums {
                     let (to, rest) = row.split_at_mut(lanes.min(row.len()));
                     if !to.is_empty() {
-                        store(simd, to, sum);
+                        store(simd, to, *sum);
                     }
                     row = rest;
                 }
@@ -235,9 +235,9 @@ fn taps_of<S: Simd, const KW: usize, const O: usize>(
                 }
             }
         }
-        for (totals, sums) in totals.iter_mut().zip(sums) {
+        for (totals, sums) in totals.iter_mut().zip(&sums) {
             for (total, sum) in totals[row * KW..].iter_mut().zip(sums) {
-                *total = simd.add_f32s(*total, sum);
+                *total = simd.add_f32s(*total, *sum);
             }
         }
     }

@@ -203,10 +203,10 @@ fn put<S: Simd, const M: usize>(
     n: usize,
     c: &mut [f32],
 ) {
-    for (c, sums) in c.chunks_exact_mut(n).zip(sums) {
+    for (c, sums) in c.chunks_exact_mut(n).zip(&sums) {
         let (whole, rest) = S::as_mut_simd_f32s(&mut c[columns.clone()]);
         let last = sums.get(whole.len()).copied().filter(|_| !rest.is_empty());
-        for (c, sum) in whole.iter_mut().zip(sums) {
+        for (c, &sum) in whole.iter_mut().zip(sums) {
             *c = if add { simd.add_f32s(*c, sum) } else { sum };
         }
         if let Some(sum) = last {
