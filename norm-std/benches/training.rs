@@ -143,7 +143,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let recipe: Recipe = norm.parse()?;
                 let mut network = build(net, norm, &images)?;
                 network.set_threads(threads.clone());
-                let mut optimizer = Optimizer::new(Rule::SGD, 0.0, recipe.bound())?;
+                let mut optimizer = Optimizer::new(Rule::SGD, 0.0, recipe.bound(batch))?;
                 let mut dlogits = vec![0.0; batch * 10];
                 let mut at = 0;
                 let mut step = || -> Result<(), norm_std::Error> {

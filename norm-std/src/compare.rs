@@ -1,11 +1,11 @@
 //! The comparison: methods against each other, on one data set, over several seeds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{self, DataInfo, Dataset, Split, Standardize};
+use crate::jobs::{best_rate, parallel};
 use crate::measure::{Measures, measure};
 use crate::stats::Interval;
 use crate::train::{Config, Divergence, Epoch, Trainer};
@@ -194,7 +194,8 @@ pub fn compare(
         .iter()
         .flat_map(|method| plan.seeds.iter().map(|&seed| (method.clone(), seed)))
         .map(|(method, seed)| {
-            let lr = best_rate(&tried, &method).unwrap_or(plan.rates[0]);
+            let own = tried.iter().filter(|t| t.method == method).map(|t| (t.lr, t.accuracy, t.loss));
+            let lr = best_rate(own).unwrap_or(plan.rates[0]);
             Config { method, lr, seed, ..plan.base.clone() }
         })
         .collect();
@@ -218,49 +219,11 @@ fn train(
 ) -> Result<(Trainer, Vec<Epoch>), Error> {
     let mut trainer = Trainer::new(config, sets.input, sets.classes, rows.x.view())?;
     let mut epochs = Vec::new();
-    while trainer.epochs() < trainer.config().epochs && trainer.diverged().is_none() {
-        let epoch = trainer.advance(rows.x.view(), &rows.y, &|| stop())?;
-        epochs.push(epoch.ok_or(Error::Stopped)?);
-    }
+    trainer.run(rows, stop, |_, epoch| -> Result<(), Error> {
+        epochs.push(epoch);
+        Ok(())
+    })?;
     Ok((trainer, epochs))
-}
-
-/// The rate with the best accuracy on the validation rows; of equals that with the smaller loss.
-fn best_rate(tried: &[Tried], method: &Recipe) -> Option<f32> {
-    let loss = |t: &Tried| if t.loss.is_nan() { f64::INFINITY } else { t.loss };
-    let own = tried.iter().filter(|t| t.method == *method);
-    let best = own.max_by(|a, b| a.accuracy.total_cmp(&b.accuracy).then(loss(b).total_cmp(&loss(a))));
-    best.map(|t| t.lr)
-}
-
-/// Maps every item, `threads` at a time; results stay in order, and so do errors: the first in order is returned.
-fn parallel<A: Sync, B: Send>(
-    threads: usize,
-    items: &[A],
-    map: impl Fn(&A) -> Result<B, Error> + Sync,
-) -> Result<Vec<B>, Error> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<Option<Result<B, Error>>>>());
-    let work = || {
-        while let Some((i, item)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?)))
-        {
-            let result = map(item);
-            let failed = result.is_err();
-            results.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(result);
-            if failed {
-                // Nobody takes another item.
-                next.store(items.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
 /// One row of the table: a method over its seeds.

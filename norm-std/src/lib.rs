@@ -49,6 +49,7 @@ pub mod train;
 mod activation;
 mod error;
 mod initialization;
+mod jobs;
 mod model;
 mod network;
 mod nullable;

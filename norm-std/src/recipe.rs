@@ -20,6 +20,8 @@ use crate::{Error, methods};
 ///
 /// - `bound=B`: in each step, the gradient of a neuron's weights is limited to the fraction B of their norm (Brock et al.
 ///   2021); 0 for no bound;
+/// - `bound-one=B`: the same with a fraction that follows the size of the batch: B for a batch of one, `B / √n` for n rows, as
+///   the noise of a mean gradient;
 /// - `center=1`: presynaptic centering goes before it.
 ///
 /// Three names stand for more than one method of norm-core, as they train best:
@@ -41,7 +43,7 @@ use crate::{Error, methods};
 pub struct Recipe {
     text: String,
     parts: Vec<Part>,
-    bound: f32,
+    bound: Bound,
 }
 
 /// One method of a recipe.
@@ -91,7 +93,7 @@ pub fn names() -> Vec<&'static str> {
 impl Recipe {
     /// No method at all.
     pub fn none() -> Self {
-        Self { text: "none".to_owned(), parts: Vec::new(), bound: 0.0 }
+        Self { text: "none".to_owned(), parts: Vec::new(), bound: Bound::Fixed(0.0) }
     }
 
     /// Its methods, in order.
@@ -105,9 +107,9 @@ impl Recipe {
         Self { parts: parts.collect(), ..self.clone() }
     }
 
-    /// The bound of plasticity; 0 for none.
-    pub fn bound(&self) -> f32 {
-        self.bound
+    /// The bound of plasticity for batches of so many rows; 0 for none.
+    pub fn bound(&self, rows: usize) -> f32 {
+        self.bound.at(rows)
     }
 
     /// The initialization that one of its methods was made for.
@@ -120,15 +122,13 @@ impl Recipe {
         let name = words.next().unwrap_or_default();
         let options = words.map(|word| option(text, word)).collect::<Result<Vec<_>, _>>()?;
         let preset = PRESETS.iter().find(|preset| preset.name == name);
-        let (mut center, mut bound) = (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound));
+        let (mut center, mut bound) = (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound).map(Bound::Fixed));
         let mut left: Vec<(String, f64)> = Vec::new();
         left.extend(preset.iter().filter(|p| p.frozen).map(|_| ("frozen".to_owned(), 1.0)));
         for (key, value) in options {
             match key.as_str() {
-                "bound" if value >= 0.0 && value.is_finite() => bound = Some(value as f32),
-                "bound" => {
-                    return Err(Error::Setting { name: "bound", value, range: "finite and at least 0" });
-                }
+                "bound" => bound = Some(Bound::Fixed(fraction("bound", value)?)),
+                "bound-one" => bound = Some(Bound::One(fraction("bound-one", value)?)),
                 "center" if name != "none" => center = value != 0.0,
                 _ => left.push((key, value)),
             }
@@ -163,6 +163,24 @@ impl Recipe {
     }
 }
 
+/// The fraction that gradients are limited to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bound {
+    /// Whatever the batch.
+    Fixed(f32),
+    /// That of a batch of one; it falls as the noise of a mean gradient does, with the root of the rows.
+    One(f32),
+}
+
+impl Bound {
+    fn at(self, rows: usize) -> f32 {
+        match self {
+            Bound::Fixed(bound) => bound,
+            Bound::One(bound) => bound / (rows.max(1) as f32).sqrt(),
+        }
+    }
+}
+
 /// A method that does not stand alone, as it trains best.
 struct Preset {
     name: &'static str,
@@ -190,6 +208,13 @@ fn option(text: &str, word: &str) -> Result<(String, f64), Error> {
     Ok((key.to_owned(), value))
 }
 
+fn fraction(name: &'static str, value: f64) -> Result<f32, Error> {
+    match value {
+        v if v >= 0.0 && v.is_finite() => Ok(v as f32),
+        _ => Err(Error::Setting { name, value, range: "finite and at least 0" }),
+    }
+}
+
 fn unknown_method(name: &str) -> Error {
     Error::UnknownMethod { name: name.to_owned(), known: names().join(", ") }
 }
@@ -200,7 +225,7 @@ fn unknown_option(method: &str, given: &[(String, f64)], known: &[&str]) -> Erro
     if method != "none" {
         known.push("center");
     }
-    known.push("bound");
+    known.extend(["bound", "bound-one"]);
     Error::UnknownOption {
         method: method.to_owned(),
         option: option.map_or_else(String::new, |(key, _)| key.clone()),
@@ -260,9 +285,11 @@ mod tests {
         assert_eq!((centering.info.name, centering.option("tau")), ("centering", Some(200.0)));
         assert_eq!(centering.option("in-place"), None);
         assert_eq!((synaptic.info.name, synaptic.option("in-place")), ("synaptic", Some(1.0)));
-        assert_eq!(recipe.bound(), 0.0);
+        assert_eq!(recipe.bound(64), 0.0);
         let recipe: Recipe = "batch:bound=0.05".parse().unwrap();
-        assert_eq!((recipe.parts().len(), recipe.bound()), (1, 0.05));
+        assert_eq!((recipe.parts().len(), recipe.bound(1), recipe.bound(128)), (1, 0.05, 0.05));
+        let recipe: Recipe = "synaptic:bound-one=0.8".parse().unwrap();
+        assert_eq!([1, 4, 64].map(|rows| recipe.bound(rows)), [0.8, 0.4, 0.1]);
         let parts = |text: &str| text.parse::<Recipe>().unwrap().parts().len();
         assert_eq!((parts("layer:center"), parts("triesch:center=0"), parts("layer+synaptic")), (2, 1, 3));
         let calibration: Recipe = "calibration".parse().unwrap();
@@ -276,6 +303,7 @@ mod tests {
         assert!(message("group:group=2").contains("groups"));
         assert!(message("batch:eps=x").contains("no number"));
         assert!(message("batch:bound=-1").contains("at least 0"));
+        assert!(message("batch:bound-one=NaN").contains("at least 0"));
         assert!(message("").contains("there is no method"));
     }
 }

@@ -6,6 +6,7 @@ use ndarray::ArrayView2;
 use norm_core::When;
 use serde::{Deserialize, Serialize};
 
+use crate::data::Split;
 use crate::loss::cross_entropy;
 use crate::optim::{Optimizer, Rule, Schedule};
 use crate::random::Random;
@@ -238,7 +239,7 @@ impl Trainer {
     ) -> Result<Self, Error> {
         config.check()?;
         let network = config.network(input, classes)?;
-        let bound = config.bound.unwrap_or(config.method.bound());
+        let bound = config.bound.unwrap_or(config.method.bound(config.batch_size));
         let optimizer = Optimizer::new(config.optimizer, config.weight_decay, bound)?;
         if x.is_empty() {
             return Err(Error::Empty { what: "the training set" });
@@ -296,6 +297,24 @@ impl Trainer {
                 return Ok(epoch);
             }
         }
+    }
+
+    /// Trains to its last epoch or to divergence; `stop` is asked before every step, `each` is called after every epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] if `stop` said so; what `each` returns; what goes wrong in a step.
+    pub fn run<E: From<Error>>(
+        &mut self,
+        rows: &Split,
+        stop: &(dyn Fn() -> bool + Sync),
+        mut each: impl FnMut(&mut Self, Epoch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while self.progress.epoch < self.config.epochs && self.progress.diverged.is_none() {
+            let epoch = self.advance(rows.x.view(), &rows.y, stop)?.ok_or(Error::Stopped)?;
+            each(self, epoch)?;
+        }
+        Ok(())
     }
 
     /// Trains to the end of the epoch; `stop` is asked before every step. `None` if it stopped within the epoch: the next call,

@@ -112,13 +112,7 @@ impl<'a> Lab<'a> {
     ) -> Result<Trainer, Error> {
         let mut trainer = Trainer::new(config, sets.input, sets.classes, rows.x.view())?;
         each(&mut trainer)?;
-        while trainer.epochs() < trainer.config().epochs && trainer.diverged().is_none() {
-            if (self.stop)() {
-                return Err(Error::Stopped);
-            }
-            trainer.epoch(rows.x.view(), &rows.y)?;
-            each(&mut trainer)?;
-        }
+        trainer.run(rows, self.stop, |trainer, _| each(trainer))?;
         Ok(trainer)
     }
 

@@ -66,6 +66,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::Progress;
 use crate::data::Options;
+use crate::jobs::{best_rate, parallel};
 use crate::measure::measure;
 use crate::train::Config;
 use lab::Lab;
@@ -304,9 +305,7 @@ impl Work<'_> {
         let have: HashSet<&Key> = self.records.iter().map(|record| &record.key).collect();
         let keys: Vec<Key> = keys.into_iter().filter(|key| !have.contains(key)).collect();
         let done = AtomicUsize::new(self.records.len());
-        let next = AtomicUsize::new(0);
-        let (made, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
-        let one = |key: &Key| -> Result<(), Error> {
+        let made = parallel(self.order.threads, &keys, |key| {
             if (self.order.stop)() {
                 return Err(Error::Stopped);
             }
@@ -314,32 +313,15 @@ impl Work<'_> {
             if let Some(store) = &mut *self.store.lock().unwrap_or_else(PoisonError::into_inner) {
                 store.append(&record)?;
             }
-            made.lock().unwrap_or_else(PoisonError::into_inner).push(record);
             let n = done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.order.progress)(n, self.total, &label(key));
-            Ok(())
-        };
-        let work = || {
-            while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(e) = one(key) {
-                    // Nobody takes another.
-                    next.store(keys.len(), Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.order.threads.min(keys.len()) {
-                scope.spawn(work);
-            }
-            work();
+            Ok(record)
         });
-        self.records.extend(made.into_inner().unwrap_or_else(PoisonError::into_inner));
-        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(Error::Run(crate::Error::Stopped)) => Err(Error::Stopped),
-            Some(e) => Err(e),
-            None => Ok(()),
-        }
+        self.records.extend(made.map_err(|e| match e {
+            Error::Run(crate::Error::Stopped) => Error::Stopped,
+            e => e,
+        })?);
+        Ok(())
     }
 
     fn one(&self, key: &Key) -> Result<Record, Error> {
@@ -354,7 +336,7 @@ impl Work<'_> {
         let mut config = self.experiment.config(self.lab, key)?;
         if let Some(from) = self.experiment.rate_from(&Key { seed: 0, ..key.clone() }) {
             let settings = self.lab.settings;
-            let best = best_rate(&self.records, settings, &from);
+            let best = best(&self.records, settings, &from);
             config.lr = best.or(settings.rates.first().copied()).unwrap_or(config.lr);
         }
         record.value("rate", config.lr.into());
@@ -363,17 +345,14 @@ impl Work<'_> {
     }
 }
 
-/// The rate with the best score; of equals that with the smaller loss.
-fn best_rate(records: &[Record], settings: &Settings, point: &Key) -> Option<f32> {
+/// The best of the rates that were tried at a point.
+fn best(records: &[Record], settings: &Settings, point: &Key) -> Option<f32> {
     let point = Key { seed: settings.tuning_seed, ..point.clone() }.with("stage", "rate");
-    let order = |v: f64, bad: f64| if v.is_nan() { bad } else { v };
-    let tried = settings.rates.iter().filter_map(|rate| {
+    best_rate(settings.rates.iter().filter_map(|rate| {
         let key = point.clone().with("rate", rate);
         let record = records.iter().find(|record| record.key == key)?;
-        let (score, loss) = (record.get("score"), record.get("loss"));
-        Some((*rate, order(score, f64::NEG_INFINITY), order(loss, f64::INFINITY)))
-    });
-    tried.max_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2))).map(|(rate, _, _)| rate)
+        Some((*rate, record.get("score"), record.get("loss")))
+    }))
 }
 
 /// A run in a few words, for progress.
