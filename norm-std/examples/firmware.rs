@@ -20,7 +20,7 @@ use norm_core::When;
 use norm_std::Network;
 use norm_std::compare::Sets;
 use norm_std::data::{Options as Load, Source, Split};
-use norm_std::export::{Input, Loaded, Options, export};
+use norm_std::export::{Input, Loaded, Options, compare, export};
 use norm_std::loss::argmax;
 use norm_std::random::Random;
 use norm_std::train::{Config, Trainer};
@@ -137,9 +137,9 @@ fn digits(files: &Files) -> Result<()> {
         [("digits.norm", Options::default()), ("digits-int8.norm", Options { int8, live: false })]
     {
         let file = export(&network, &input, &options)?.file;
-        let accuracy = Loaded::new(&file)?.accuracy(raw.test.x.view(), &raw.test.y)?;
-        let own = norm_std::evaluate::evaluate(&mut network, sets.test.x.view(), &sets.test.y)?.accuracy;
-        println!("{name}: accuracy {accuracy:.4}, in norm-std {own:.4}");
+        let loaded = Loaded::new(&file)?;
+        let found = compare(&mut network, &input, &loaded, raw.test.x.view(), &raw.test.y)?;
+        println!("{name}: accuracy {:.4}, in norm-std {:.4}", found.file, found.network);
         files.put(name, &file)?;
     }
     // Pixels are 0 to 16 as they were scanned.

@@ -35,8 +35,8 @@ pub(crate) fn parallel<A: Sync, B: Send, E: Send>(
 /// The rate with the best score, of equals that with the smaller loss; of `(rate, score, loss)`, where NaN is the worst.
 pub(crate) fn best_rate(tried: impl Iterator<Item = (f32, f64, f64)>) -> Option<f32> {
     let order = |v: f64, worst: f64| if v.is_nan() { worst } else { v };
-    let tried = tried
-        .map(|(rate, score, loss)| (rate, order(score, f64::NEG_INFINITY), order(loss, f64::INFINITY)));
+    let tried =
+        tried.map(|(rate, score, loss)| (rate, order(score, f64::NEG_INFINITY), order(loss, f64::INFINITY)));
     tried.max_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2))).map(|(rate, ..)| rate)
 }
 

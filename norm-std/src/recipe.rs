@@ -122,7 +122,8 @@ impl Recipe {
         let name = words.next().unwrap_or_default();
         let options = words.map(|word| option(text, word)).collect::<Result<Vec<_>, _>>()?;
         let preset = PRESETS.iter().find(|preset| preset.name == name);
-        let (mut center, mut bound) = (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound).map(Bound::Fixed));
+        let (mut center, mut bound) =
+            (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound).map(Bound::Fixed));
         let mut left: Vec<(String, f64)> = Vec::new();
         left.extend(preset.iter().filter(|p| p.frozen).map(|_| ("frozen".to_owned(), 1.0)));
         for (key, value) in options {
