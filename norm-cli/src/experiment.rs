@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::args::{Report, Threads};
 use crate::error::Error;
 use crate::experiment_table::tables;
+use crate::page::args::command_line;
+use crate::page::{experiments_page, find_figure};
+use crate::plot::File;
 use crate::run::methods;
 use crate::{interrupt, terminal};
 
@@ -26,7 +29,7 @@ Examples:
   norm experiment drift --dataset gas-drift --dir DIR
 
 Results go to OUT/NAME.jsonl, a line as each run ends. The same command goes on with an unfinished file; a file of another
-configuration is refused.")]
+configuration is refused. norm report makes page, tables and figures again from the files.")]
 pub(crate) struct Args {
     /// Which, or all
     #[arg(value_parser = names())]
@@ -80,6 +83,15 @@ pub(crate) struct Args {
     /// The folder of results, made if it is not there
     #[arg(long, value_name = "DIR", default_value = "norm-results")]
     out: PathBuf,
+    /// The page, with verdicts, figures and tables, as one HTML file that opens anywhere [default: OUT/NAME.html]
+    #[arg(long, value_name = "FILE.html")]
+    page: Option<PathBuf>,
+    /// A figure alone, as .svg or .png
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Which figure [default: the experiment's first]; a name that there is none of lists them
+    #[arg(long, value_name = "NAME", requires = "plot")]
+    figure: Option<String>,
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
@@ -110,14 +122,30 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     }
     let settings = chosen.iter().map(|&name| settings(&args, name)).collect::<Result<Vec<_>, _>>()?;
     std::fs::create_dir_all(&args.out).map_err(|e| Error::file("make the folder", &args.out, &e))?;
+    let page = args.page.clone().unwrap_or_else(|| args.out.join(format!("{}.html", args.name)));
+    let output = crate::output::Output::new(&page)?;
+    let plot = args.plot.as_deref().map(File::new).transpose()?;
     interrupt::listen()?;
-    let mut outputs = Vec::new();
+    let mut all = Vec::new();
     for (name, settings) in chosen.into_iter().zip(settings) {
-        let results = one(&args, name, settings, &args.out.join(format!("{name}.jsonl")))?;
-        let summary = results.summary();
-        outputs.push(Output { results, summary });
+        all.push(one(&args, name, settings, &args.out.join(format!("{name}.jsonl")))?);
     }
-    sink.write(&outputs, || outputs.iter().map(|o| tables(&o.results.header, &o.summary)).collect())
+    let html = experiments_page(&all, &command_line(&std::env::args().collect::<Vec<_>>())).html()?;
+    output.write(|to| to.write_all(html.as_bytes()))?;
+    if let Some(file) = plot {
+        file.figure(&find_figure(&all, args.figure.as_deref())?)?;
+    }
+    let outputs: Vec<Output> = all
+        .into_iter()
+        .map(|results| {
+            let summary = results.summary();
+            Output { results, summary }
+        })
+        .collect();
+    sink.write(&outputs, || {
+        let each = outputs.iter().map(|o| tables(&o.results.header, &o.summary));
+        each.chain([format!("page: {}\n", page.display())]).collect()
+    })
 }
 
 fn one(args: &Args, name: Name, settings: Settings, out: &Path) -> Result<Results, Error> {

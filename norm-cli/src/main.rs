@@ -18,6 +18,7 @@ mod page;
 mod plot;
 mod predict;
 mod report;
+mod results_file;
 mod run;
 mod run_table;
 mod terminal;

@@ -29,3 +29,7 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => {
+  for (const closed of document.querySelectorAll("details")) closed.open = true;
+});

@@ -1,6 +1,8 @@
 //! `norm run --page`, `--plot` and `norm report`, and their pages in a real browser.
 
 mod browser;
+#[path = "page/experiments.rs"]
+mod experiments;
 
 use std::fs;
 use std::path::Path;

@@ -48,8 +48,7 @@ impl PageFiles {
         }
         if let Some(file) = &self.plot {
             let figure = figure().ok_or_else(|| Error::failure("there is no figure in these results"))?;
-            let command = figure.command.map_or(String::new(), |command| format!(" Made by: {command}"));
-            file.write(&figure.plot, &figure.title, &format!("{}{command}", figure.caption))?;
+            file.figure(&figure)?;
         }
         Ok(())
     }

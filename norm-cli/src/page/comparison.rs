@@ -103,6 +103,17 @@ struct View<'a> {
     rows: Vec<Row>,
 }
 
+fn asked(question: &str, verdict: Verdict, text: String, section: usize) -> Claim {
+    Claim {
+        under: String::new(),
+        question: question.to_owned(),
+        verdict,
+        claimed: false,
+        text: vec![(String::new(), text)],
+        section: Some(section),
+    }
+}
+
 /// The sections, by their place on the page.
 const ACCURACY: usize = 0;
 const USE: usize = 1;
@@ -209,8 +220,7 @@ impl View<'_> {
             written(Some(most.1), 1.0, 3, true),
             Interval::of(&none).map_or(f64::NAN, |i| i.mean),
         );
-        let question = "do methods push hidden units to equal use?".to_owned();
-        Some(Claim { question, verdict, text, section: Some(USE) })
+        Some(asked("do methods push hidden units to equal use?", verdict, text, USE))
     }
 
     fn accuracies(&self, name: &str) -> Option<Vec<f64>> {
@@ -242,8 +252,7 @@ impl View<'_> {
             "Synaptic scaling less batch norm: {} points of test accuracy; {means}.",
             written(Some(difference), 100.0, 1, true)
         );
-        let question = "is synaptic scaling competitive with batch norm?".to_owned();
-        Some(Claim { question, verdict, text, section: Some(ACCURACY) })
+        Some(asked("is synaptic scaling competitive with batch norm?", verdict, text, ACCURACY))
     }
 
     /// Does scaling do more than its start does?
@@ -259,8 +268,12 @@ impl View<'_> {
             written(Some(difference), 100.0, 1, true),
             if verdict == Verdict::Undecided { "; not to be told from 0" } else { "" }
         );
-        let question = "does synaptic scaling do more than calibration before training?".to_owned();
-        Some(Claim { question, verdict, text, section: Some(ACCURACY) })
+        Some(asked(
+            "does synaptic scaling do more than calibration before training?",
+            verdict,
+            text,
+            ACCURACY,
+        ))
     }
 
     /// Which method leads, and is it alone?
@@ -298,7 +311,7 @@ impl View<'_> {
             best.method,
             written(best.accuracy, 100.0, 1, false)
         );
-        Some(Claim { question: "does one method lead?".to_owned(), verdict, text, section: Some(ACCURACY) })
+        Some(asked("does one method lead?", verdict, text, ACCURACY))
     }
 
     fn sections(&self) -> Vec<Section> {
@@ -313,7 +326,7 @@ impl View<'_> {
                     self.comparison().plan.tuning_seed
                 )],
                 figures: vec![self.rates_figure()],
-                tables: Vec::new(),
+                ..Section::default()
             });
         }
         sections.push(Section {
@@ -374,6 +387,7 @@ impl View<'_> {
                     self.interval_note()
                 ),
             }],
+            ..Section::default()
         }
     }
 
@@ -468,6 +482,7 @@ impl View<'_> {
                 rows: self.ordered().into_iter().map(row).collect(),
                 note: format!("Over the test rows. {}", self.interval_note()),
             }],
+            ..Section::default()
         }
     }
 

@@ -5,6 +5,8 @@
 
 pub(crate) mod args;
 mod comparison;
+mod experiments;
+mod markdown;
 mod method;
 mod render;
 
@@ -15,6 +17,8 @@ mod browser;
 mod tests;
 
 pub(crate) use comparison::{comparison_page, main_figure};
+pub(crate) use experiments::{experiments_page, find_figure};
+pub(crate) use markdown::markdown;
 
 use crate::plot::Plot;
 
@@ -29,7 +33,7 @@ pub(crate) struct Page {
     pub(crate) command: String,
     /// What else is needed to make it again: names and values.
     pub(crate) configuration: Vec<(String, String)>,
-    /// What was asked, and what came out.
+    /// What was asked, and what came out: claims under one heading stand together.
     pub(crate) claims: Vec<Claim>,
     /// The rest.
     pub(crate) sections: Vec<Section>,
@@ -38,12 +42,16 @@ pub(crate) struct Page {
 /// One question with its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
-    /// The question.
+    /// What it stands under; empty for no heading.
+    pub(crate) under: String,
+    /// The question, or what is claimed.
     pub(crate) question: String,
     /// The answer.
     pub(crate) verdict: Verdict,
-    /// The answer in figures, and what it was decided by.
-    pub(crate) text: String,
+    /// Whether it is a claim, supported or refuted, rather than a question.
+    pub(crate) claimed: bool,
+    /// The answer in figures, and what it was decided by: lines, each with what it is of, which may be empty.
+    pub(crate) text: Vec<(String, String)>,
     /// The section that shows it, by its place from 0.
     pub(crate) section: Option<usize>,
 }
@@ -61,14 +69,18 @@ pub(crate) enum Verdict {
     Undecided,
 }
 
-impl Verdict {
-    /// A word, and a sign for those who skim.
-    fn words(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Yes => ("yes", "✓", "yes"),
-            Self::No => ("no", "✗", "no"),
-            Self::Mixed => ("mixed", "◐", "partly"),
-            Self::Undecided => ("open", "?", "undecided"),
+impl Claim {
+    /// The class of the verdict, a sign for those who skim, and a word.
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        match (self.verdict, self.claimed) {
+            (Verdict::Yes, false) => ("yes", "✓", "yes"),
+            (Verdict::Yes, true) => ("yes", "✓", "supported"),
+            (Verdict::No, false) => ("no", "✗", "no"),
+            (Verdict::No, true) => ("no", "✗", "refuted"),
+            (Verdict::Mixed, false) => ("mixed", "◐", "partly"),
+            (Verdict::Mixed, true) => ("mixed", "◐", "mixed"),
+            (Verdict::Undecided, false) => ("open", "?", "undecided"),
+            (Verdict::Undecided, true) => ("open", "?", "open"),
         }
     }
 }
@@ -78,12 +90,20 @@ impl Verdict {
 pub(crate) struct Section {
     /// The heading.
     pub(crate) heading: String,
+    /// Its short form, for the list of contents; empty where that is the heading.
+    pub(crate) name: String,
     /// Paragraphs.
     pub(crate) text: Vec<String>,
+    /// Claims in full.
+    pub(crate) claims: Vec<Claim>,
     /// Figures.
     pub(crate) figures: Vec<Figure>,
     /// Tables.
     pub(crate) tables: Vec<Table>,
+    /// Remarks at the end.
+    pub(crate) notes: Vec<String>,
+    /// What is needed to make it again: names and values.
+    pub(crate) made: Vec<(String, String)>,
 }
 
 /// A figure with what is said of it.

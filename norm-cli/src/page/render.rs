@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Figure, Page, Table};
+use super::{Claim, Figure, Page, Section};
 use crate::error::Error;
 use crate::plot::{address, page_style};
 
@@ -18,15 +18,14 @@ struct Document<'a> {
     figure_style: String,
     style: &'static str,
     script: &'static str,
+    claims: Vec<(&'a str, Vec<&'a Claim>)>,
     sections: Vec<Part<'a>>,
 }
 
 /// A section as the template takes it.
 struct Part<'a> {
-    heading: &'a str,
-    text: &'a [String],
+    section: &'a Section,
     figures: Vec<Drawn<'a>>,
-    tables: &'a [Table],
 }
 
 /// A figure that has been drawn.
@@ -40,6 +39,14 @@ struct Drawn<'a> {
     command: &'a str,
 }
 
+/// Claims by what they stand under.
+fn grouped(claims: &[Claim]) -> Vec<(&str, Vec<&Claim>)> {
+    claims
+        .chunk_by(|a, b| a.under == b.under)
+        .map(|own| (own[0].under.as_str(), own.iter().collect()))
+        .collect()
+}
+
 impl Page {
     /// The whole file.
     pub(crate) fn html(&self) -> Result<String, Error> {
@@ -48,18 +55,17 @@ impl Page {
             number += 1;
             self.draw(figure, number)
         };
-        let sections = self.sections.iter().map(|section| Part {
-            heading: &section.heading,
-            text: &section.text,
-            figures: section.figures.iter().map(&mut draw).collect(),
-            tables: &section.tables,
-        });
+        let sections = self
+            .sections
+            .iter()
+            .map(|section| Part { section, figures: section.figures.iter().map(&mut draw).collect() });
         let document = Document {
             page: self,
             version: env!("CARGO_PKG_VERSION"),
             figure_style: page_style(),
             style: include_str!("../../templates/page.css"),
             script: include_str!("../../templates/page.js"),
+            claims: grouped(&self.claims),
             sections: sections.collect(),
         };
         document.render().map_err(|e| Error::failure(format!("the page cannot be written: {e}")))

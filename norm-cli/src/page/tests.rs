@@ -139,13 +139,23 @@ fn page(methods: usize, layers: usize) -> Page {
         note: HOSTILE.to_owned(),
     };
     let verdicts = [Verdict::Yes, Verdict::No, Verdict::Mixed, Verdict::Undecided];
-    let claim =
-        |verdict| Claim { question: HOSTILE.to_owned(), verdict, text: LONG.repeat(4), section: Some(0) };
+    let claim = |verdict| Claim {
+        under: HOSTILE.to_owned(),
+        question: HOSTILE.to_owned(),
+        verdict,
+        claimed: true,
+        text: vec![(HOSTILE.to_owned(), LONG.repeat(4))],
+        section: Some(0),
+    };
     let section = |plots: Vec<Plot>| Section {
         heading: HOSTILE.to_owned(),
+        name: HOSTILE.to_owned(),
         text: vec![HOSTILE.to_owned()],
+        claims: vec![claim(Verdict::Mixed)],
         figures: plots.into_iter().map(figure).collect(),
         tables: vec![table.clone()],
+        notes: vec![HOSTILE.to_owned()],
+        made: vec![(HOSTILE.to_owned(), LONG.repeat(4))],
     };
     Page {
         title: HOSTILE.to_owned(),

@@ -1,7 +1,7 @@
 //! The dot plot: values with intervals, one line each, in groups.
 
 use super::data::{Data, maybe, number};
-use super::scale::{Scale, minus};
+use super::scale::{Scale, minus, near};
 use super::svg::{Anchor, Px, Svg, width as text_width};
 use super::{Kind, legend, marker, name_room};
 
@@ -67,11 +67,14 @@ impl Dots {
             [mean - half, mean + half]
         };
         let reference = self.reference.iter().map(|(_, v)| *v).filter(|v| *v >= fence);
-        let scale = |ends: Vec<f64>| Scale::over(ends, false, (0.0, 1.0)).padded(0.04);
-        let all = scale(self.dots().flat_map(ends).chain(reference.clone()).collect());
-        let near = scale(self.dots().filter(inside).flat_map(ends).chain(reference).collect());
+        let scale = |dots: Vec<&Dot>| {
+            let means: Vec<f64> = dots.iter().filter_map(|dot| dot.mean).chain(reference.clone()).collect();
+            Scale::over(near(&means, dots.into_iter().flat_map(ends)), false, (0.0, 1.0)).padded(0.04)
+        };
+        let all = scale(self.dots().collect());
+        let most = scale(self.dots().filter(inside).collect());
         let span = |s: &Scale| s.domain().1 - s.domain().0;
-        if span(&all) > 2.0 * span(&near) { (near, near.domain().0) } else { (all, f64::NEG_INFINITY) }
+        if span(&all) > 2.0 * span(&most) { (most, most.domain().0) } else { (all, f64::NEG_INFINITY) }
     }
 
     pub(super) fn draw(&self, svg: &mut Svg, width: f64) -> f64 {

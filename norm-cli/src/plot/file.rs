@@ -8,6 +8,7 @@ use resvg::{tiny_skia, usvg};
 use super::Plot;
 use crate::error::Error;
 use crate::output::Output;
+use crate::page::Figure;
 
 /// What a file holds, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,12 @@ impl File {
             }
         };
         Ok(Self { path: path.to_owned(), format, output: Output::new(path)? })
+    }
+
+    /// Writes a figure as it stands on a page: with its title, caption and command.
+    pub(crate) fn figure(&self, figure: &Figure) -> Result<(), Error> {
+        let command = figure.command.as_ref().map_or(String::new(), |command| format!(" Made by: {command}"));
+        self.write(&figure.plot, &figure.title, &format!("{}{command}", figure.caption))
     }
 
     /// Draws and writes.

@@ -47,6 +47,9 @@ impl Histograms {
     }
 
     pub(super) fn draw(&self, svg: &mut Svg, width: f64) -> f64 {
+        if self.columns.len() == 1 {
+            return self.grid(svg, width);
+        }
         let wide = width >= 500.0;
         let kinds: Vec<Kind> = self.rows.iter().map(|row| row.kind).collect();
         let top = legend(svg, &kinds, width) + if wide { 16.0 } else { 28.0 };
@@ -94,6 +97,33 @@ impl Histograms {
         let middle = 0.5 * (left + at(self.columns.len().max(1) - 1) + cell);
         svg.cut("axis", (middle, y + 22.0), Anchor::Middle, &self.x, 12.0, 2.0 * middle.min(width - middle));
         y + 30.0
+    }
+
+    /// Of a single column: panels side by side, each with its name above it.
+    fn grid(&self, svg: &mut Svg, width: f64) -> f64 {
+        let kinds: Vec<Kind> = self.rows.iter().map(|row| row.kind).collect();
+        let mut top = legend(svg, &kinds, width) + 12.0;
+        svg.cut("axis", (0.0, top), Anchor::Start, &self.y, 12.0, width);
+        top += 8.0;
+        let (count, gap) = (if width >= 500.0 { 5 } else { 2 }, 16.0);
+        let cell = (width - gap * (count - 1) as f64) / count as f64;
+        let (height, step) = (64.0, 110.0);
+        let full = self.full();
+        for (i, row) in self.rows.iter().enumerate() {
+            let left = (i % count) as f64 * (cell + gap);
+            let floor = top + (i / count) as f64 * step + 18.0 + height;
+            svg.cut("name strong", (left, floor - height - 5.0), Anchor::Start, &row.name, 12.0, cell);
+            let shares = row.shares.first().and_then(Option::as_deref);
+            panel(svg, row.kind, shares, (left, floor), (cell, height), full, &row.name);
+            for (x, anchor, value) in
+                [(left, Anchor::Start, self.range.0), (left + cell, Anchor::End, self.range.1)]
+            {
+                svg.words("tick small", (x, floor + 13.0), anchor, &short(value));
+            }
+        }
+        let bottom = top + self.rows.len().div_ceil(count) as f64 * step;
+        svg.cut("axis", (0.5 * width, bottom + 8.0), Anchor::Middle, &self.x, 12.0, width);
+        bottom + 16.0
     }
 
     pub(super) fn data(&self) -> Data {

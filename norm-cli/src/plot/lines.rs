@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::data::{Data, maybe, number};
 use super::look::{CURVES, curve};
-use super::scale::{Scale, minus, short};
+use super::scale::{Scale, minus, near, short};
 use super::svg::{Anchor, Px, Svg, width as text_width};
 use super::{Kind, legend};
 
@@ -72,7 +72,8 @@ impl Lines {
         let x = Scale::over(points().map(|p| p.x).chain(events), self.x.log, (0.0, 1.0));
         // A band may reach down to 0, where a logarithm has no end: there the values alone decide.
         let band = |p: &Point| p.band.filter(|_| !self.y.log).map_or([p.y, p.y], |(low, high)| [low, high]);
-        let y = Scale::over(points().flat_map(|p| [p.y].into_iter().chain(band(p))), self.y.log, (1.0, 0.0));
+        let values: Vec<f64> = points().map(|p| p.y).collect();
+        let y = Scale::over(near(&values, points().flat_map(band)), self.y.log, (1.0, 0.0));
         Panel { x: x.padded(0.01), y: y.padded(0.04) }
     }
 
@@ -113,8 +114,8 @@ impl Lines {
             top = samples(svg, &self.distinct(|c| &c.name), width) + 16.0;
         }
         let Panel { x, y } = self.scales();
-        let labels = y.ticks(6).iter().map(|(_, label)| text_width(label, 10.5)).fold(10.0, f64::max);
-        let (left, height) = (labels + 10.0, if wide { 280.0 } else { 220.0 });
+        let height = if wide { 280.0 } else { 220.0 };
+        let left = labels(&y, height) + 10.0;
         let panel = Panel { x: x.onto((left, width - right)), y: y.onto((top + height, top)) };
         svg.cut("axis", (0.0, top - 8.0), Anchor::Start, &self.y.label, 12.0, width);
         self.axes(svg, &panel, (left, width - right), (top, top + height), true, 60.0);
@@ -183,15 +184,20 @@ impl Lines {
         top += 16.0;
         let Panel { x, y } = self.scales();
         let few = panels.len() <= 4;
-        let height = if few && width >= 500.0 { 170.0 } else { 84.0 };
-        let labels = y
-            .ticks((height / 34.0) as usize)
-            .iter()
-            .map(|(_, label)| text_width(label, 10.5))
-            .fold(10.0, f64::max);
-        let (left, gap, step) = (labels + 8.0, 14.0, height + 46.0);
-        let least = if few { 280.0 } else { 145.0 };
-        let columns = (((width - left) / least).floor().max(if few { 1.0 } else { 2.0 }) as usize)
+        // Curves that are told apart by their names need more room.
+        let some = !keys.is_empty() && panels.len() <= 9;
+        let height = match (few, some) {
+            (true, _) if width >= 500.0 => 170.0,
+            (_, true) => 130.0,
+            _ => 84.0,
+        };
+        let (left, gap, step) = (labels(&y, height) + 8.0, 14.0, height + 46.0);
+        let least = match (few, some) {
+            (true, _) => 280.0,
+            (_, true) => 230.0,
+            _ => 145.0,
+        };
+        let columns = (((width - left) / least).floor().max(if few || some { 1.0 } else { 2.0 }) as usize)
             .min(panels.len().max(1));
         let wide = (width - left - gap * (columns - 1) as f64 - 6.0) / columns as f64;
         for (i, name) in panels.iter().enumerate() {
@@ -232,7 +238,7 @@ impl Lines {
         written: bool,
         every: f64,
     ) {
-        for (at, label) in panel.y.ticks(((bottom - top) / 34.0) as usize) {
+        for (at, label) in panel.y.ticks(ticks(bottom - top)) {
             let y = panel.y.at(at).unwrap_or(bottom);
             svg.line("grid", (left, y), (right, y));
             if written {
@@ -297,6 +303,17 @@ impl Lines {
         }
         text
     }
+}
+
+/// How many ticks a vertical axis has room for.
+fn ticks(height: f64) -> usize {
+    // A height that is a difference of places must not have one fewer than the same height as it was.
+    (height / 34.0 + 1e-6) as usize
+}
+
+/// Room for what is written at the ticks of a vertical axis.
+fn labels(y: &Scale, height: f64) -> f64 {
+    y.ticks(ticks(height)).iter().map(|(_, label)| text_width(label, 10.5)).fold(10.0, f64::max)
 }
 
 /// Names with a piece of their curve each; the height that it takes.

@@ -36,6 +36,7 @@ const FIGURE: &str = "
 .plot .reference { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; fill: none; }
 .plot .context { stroke: var(--control); stroke-width: 1.2; stroke-dasharray: 4 3; fill: none; }
 .plot .interval { stroke-width: 1.75; fill: none; }
+.plot .faint { stroke-opacity: 0.35; }
 .plot .curve { stroke-width: 1.75; fill: none; stroke-linejoin: round; stroke-linecap: round; }
 .plot .seed { fill-opacity: 0.45; stroke: none; }
 .plot .band { fill-opacity: 0.2; stroke: none; }

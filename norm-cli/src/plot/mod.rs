@@ -12,6 +12,7 @@ mod histograms;
 mod lines;
 mod look;
 mod scale;
+mod scatter;
 mod svg;
 
 pub(crate) use data::{Data, address};
@@ -22,6 +23,7 @@ pub(crate) use histograms::{HistogramRow, Histograms};
 pub(crate) use lines::{Axis, Curve, Lines, Point};
 pub(crate) use look::page_style;
 pub(crate) use scale::minus;
+pub(crate) use scatter::{Place, Scatter};
 
 use svg::{Anchor, Escaped, Px, Svg};
 
@@ -63,6 +65,8 @@ pub(crate) enum Plot {
     Histograms(Histograms),
     /// A table told by colours.
     Heat(Heat),
+    /// Dots in a plane.
+    Scatter(Scatter),
 }
 
 impl Plot {
@@ -73,6 +77,7 @@ impl Plot {
             Self::Lines(plot) => plot.draw(svg, width),
             Self::Histograms(plot) => plot.draw(svg, width),
             Self::Heat(plot) => plot.draw(svg, width),
+            Self::Scatter(plot) => plot.draw(svg, width),
         }
     }
 
@@ -83,6 +88,7 @@ impl Plot {
             Self::Lines(plot) => plot.data(),
             Self::Histograms(plot) => plot.data(),
             Self::Heat(plot) => plot.data(),
+            Self::Scatter(plot) => plot.data(),
         }
     }
 
@@ -93,6 +99,7 @@ impl Plot {
             Self::Lines(plot) => plot.describe(),
             Self::Histograms(plot) => plot.describe(),
             Self::Heat(plot) => plot.describe(),
+            Self::Scatter(plot) => plot.describe(),
         }
     }
 

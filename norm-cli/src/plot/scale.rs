@@ -85,6 +85,16 @@ impl Scale {
     }
 }
 
+/// The ends of intervals, where they lie no further from the values than the values from each other: those of a few seeds would
+/// press all else together, and are cut.
+pub(crate) fn near(values: &[f64], ends: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let room = if high > low { high - low } else { f64::INFINITY };
+    let within = |end: f64| if low <= high { end.clamp(low - room, high + room) } else { end };
+    finite().chain(ends.into_iter().filter(|end| end.is_finite()).map(within)).collect()
+}
+
 /// Within the numbers that differences and ratios can be taken of.
 fn inside(v: f64, log: bool) -> f64 {
     v.clamp(if log { 1.0 / MOST } else { -MOST }, MOST)
@@ -180,6 +190,13 @@ mod tests {
         assert_eq!(scale.at(f64::NAN), None);
         assert_eq!([scale.at(0.0), scale.at(f64::INFINITY)], [Some(0.0), Some(10.0)]);
         assert!((scale.at(10.0).unwrap() - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn intervals_reach_no_further_than_the_values() {
+        assert_eq!(near(&[1.0, 3.0, f64::NAN], [0.5, 90.0, -7.0, f64::NAN]), [1.0, 3.0, 0.5, 5.0, -1.0]);
+        assert_eq!(near(&[2.0], [1.0, 40.0]), [2.0, 1.0, 40.0]);
+        assert_eq!(near(&[], [1.0]), [1.0]);
     }
 
     proptest! {
