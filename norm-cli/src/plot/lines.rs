@@ -308,7 +308,7 @@ impl Lines {
 /// How many ticks a vertical axis has room for.
 fn ticks(height: f64) -> usize {
     // A height that is a difference of places must not have one fewer than the same height as it was.
-    (height / 34.0 + 1e-6) as usize
+    ((height / 34.0 + 1e-6) as usize).max(3)
 }
 
 /// Room for what is written at the ticks of a vertical axis.

@@ -62,9 +62,12 @@ fn lead(views: &[View<'_>]) -> String {
     }
     let verdicts: Vec<Answer> =
         views.iter().flat_map(|view| view.summary.claims.iter().map(|claim| claim.verdict)).collect();
+    let what = match views {
+        [one] => one.results.header.experiment.to_string(),
+        _ => counted(views.len(), "experiment"),
+    };
     format!(
-        "{} on {}; {}. Every verdict is the program’s, by a rule that stands beside it; ± is half a 95 % confidence interval over seeds.",
-        counted(views.len(), "experiment"),
+        "{what} on {}; {}. Every verdict is the program’s, by a rule that stands beside it; ± is half a 95 % confidence interval over seeds.",
         sets.join(", "),
         tally(&verdicts),
     )
@@ -183,7 +186,7 @@ impl<'a> View<'a> {
         }
         let claims = self.summary.claims.iter().filter(|_| several);
         Section {
-            heading: self.summary.question.clone(),
+            heading: if several { self.summary.question.clone() } else { "How it was measured".to_owned() },
             name: self.name.clone(),
             text: [self.summary.method.clone(), self.data_line()]
                 .into_iter()

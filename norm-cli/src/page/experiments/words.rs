@@ -10,9 +10,7 @@ pub(in crate::page) fn lines(figure: &str, most: usize) -> Vec<(String, String)>
             let more = items.len().saturating_sub(most);
             // One that is left out would take the room of the words that say so.
             let shown = if more <= 1 { &items[..] } else { &items[..most] };
-            // A value is not torn from its interval at the end of a line.
-            let whole = |item: &String| minuses(item).replace(" ± ", "\u{a0}±\u{a0}");
-            let mut text = shown.iter().map(whole).collect::<Vec<_>>().join(" · ");
+            let mut text = shown.iter().map(|item| whole(item)).collect::<Vec<_>>().join(" · ");
             if more > 1 {
                 text.push_str(&format!(" · and {more} more"));
             }
@@ -42,13 +40,25 @@ fn signed(word: &str) -> bool {
     word.strip_prefix(['+', '-']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// An item whose value is not torn from its name, nor from its interval, at the end of a line.
+fn whole(item: &str) -> String {
+    let mut text = String::new();
+    for (i, word) in item.split(' ').enumerate() {
+        if i > 0 {
+            text.push(if signed(word) { '\u{a0}' } else { ' ' });
+        }
+        text.push_str(word);
+    }
+    minuses(&text.replace(" ± ", "\u{a0}±\u{a0}"))
+}
+
 /// The sign of negative numbers as typesetters write it.
 pub(in crate::page) fn minuses(text: &str) -> String {
-    let words = text.split(' ').map(|word| match word.strip_prefix('-') {
+    let words = text.split_inclusive([' ', '\u{a0}']).map(|word| match word.strip_prefix('-') {
         Some(rest) if signed(word) => format!("−{rest}"),
         _ => word.to_owned(),
     });
-    words.collect::<Vec<_>>().join(" ")
+    words.collect()
 }
 
 /// `1 claim`, `2 claims`.
@@ -67,10 +77,10 @@ mod tests {
         assert_eq!(
             lines(figure, 2),
             [
-                ("better".to_owned(), "synaptic:tau=200 −0.295\u{a0}±\u{a0}0.013 · batch −0.289\u{a0}±\u{a0}0.013 · and 3 more".to_owned()),
+                ("better".to_owned(), "synaptic:tau=200\u{a0}−0.295\u{a0}±\u{a0}0.013 · batch\u{a0}−0.289\u{a0}±\u{a0}0.013 · and 3 more".to_owned()),
                 (
                     "worse".to_owned(),
-                    "drift gain, input raw +0.1\u{a0}±\u{a0}0.2 points · drift gain, input normalized −1.00\u{a0}±\u{a0}0.20 points"
+                    "drift gain, input raw\u{a0}+0.1\u{a0}±\u{a0}0.2 points · drift gain, input normalized\u{a0}−1.00\u{a0}±\u{a0}0.20 points"
                         .to_owned()
                 ),
             ]
@@ -78,7 +88,7 @@ mod tests {
         assert_eq!(lines(figure, 9)[0].1.matches(" · ").count(), 4);
         assert_eq!(
             lines("better: a +1, b +2, c +3", 2)[0].1,
-            "a +1 · b +2 · c +3",
+            "a\u{a0}+1 · b\u{a0}+2 · c\u{a0}+3",
             "no room is won by leaving out one"
         );
         assert_eq!(
