@@ -108,7 +108,8 @@ impl Lines {
     fn together(&self, svg: &mut Svg, width: f64) -> f64 {
         let wide = width >= 500.0;
         let names = self.curves.iter().map(|c| text_width(&c.name, 12.0)).fold(0.0, f64::max);
-        let right = if wide { (names + 16.0).min(0.3 * width) } else { 8.0 };
+        // Names at the ends are bold, and so wider.
+        let right = if wide { (names / 0.88 + 16.0).min(0.3 * width) } else { 8.0 };
         let mut top = 20.0;
         if !wide {
             top = samples(svg, &self.distinct(|c| &c.name), width) + 16.0;
