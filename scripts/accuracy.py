@@ -244,6 +244,9 @@ def table(results):
     for name, dataset, model, about in settings():
         print(f"\n## {model} on {dataset}\n")
         print(what(about) + "\n")
+        if not results.of(side="pytorch", setting=name):
+            print("Not run yet: `scripts/accuracy.sh` goes on where it stopped.")
+            continue
         print("| method | rate | norm, test % | PyTorch, test % | difference | seeds |")
         print("|---|---|---|---|---|---|")
         for method in METHODS:

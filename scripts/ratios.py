@@ -124,12 +124,12 @@ class Benches:
                 ("infer", "mlp", "MLP inference", 1.3),
             ):
                 times = self.fastest(op=op, net=net, norm="none", shape=single, **t)
-                yield f"{name}, batch 1, {at}: to the fastest peer", least, times, "x"
+                yield f"{name}, batch 1, {at}: to the fastest peer measured", least, times, "x"
             for method, most in (("synaptic", 0.03), ("batch", 0.08)):
                 for net in ("lenet5", "mlp"):
                     yield f"{net}, {at}: added to a step by {method}", most, self.added(method, net, threads), "share"
         ratios = [peer["ns"] / ours["ns"] for _, ours, peer in self.rows(**{"pass": "fwd+bwd"})]
-        yield "Kernels forward+backward: the slowest row to the fastest peer", 1, min(ratios, default=None), "x"
+        yield "Kernels forward+backward: the slowest row to the fastest peer measured", 1, min(ratios, default=None), "x"
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else None
         yield f"Kernels forward+backward: geometric mean of {len(ratios)} rows", 2.5, mean, "x"
         for cached, least, where in ((False, 0.8, "out of"), (True, 0.5, "in")):
