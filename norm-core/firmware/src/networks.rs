@@ -3,6 +3,8 @@
 //!
 //! The files in `models` are made by `cargo run --release -p norm-std --example firmware`.
 
+use core::fmt;
+
 use norm_core::model::{LoadError, Model, kinds_of, shape_of, state_of, work_of};
 use norm_core::{Error, Real, include_model};
 
@@ -16,6 +18,15 @@ pub enum Failure {
     Load(LoadError),
     /// A model could not be run.
     Run(Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Load(e) => e.fmt(f),
+            Failure::Run(e) => e.fmt(f),
+        }
+    }
 }
 
 impl From<LoadError> for Failure {
@@ -43,6 +54,19 @@ static DRIFT: &[u8] = include_bytes!("../models/digits.drift");
 fn digits_rows() -> (&'static [[u8; PIXELS]], &'static [u8]) {
     let (images, labels) = DIGITS.split_at_checked(DIGITS.len() / (PIXELS + 1) * PIXELS).unwrap_or_default();
     (images.as_chunks().0, labels)
+}
+
+/// A digit of the test rows.
+pub fn digit(at: usize) -> [f32; PIXELS] {
+    let image = digits_rows().0.get(at).copied().unwrap_or([0; PIXELS]);
+    image.map(|p| f32::from(p) / 16.0)
+}
+
+/// A row of the gas sensors.
+pub fn gas_row(at: usize) -> [f32; FEATURES] {
+    let mut row = [0.0; FEATURES];
+    Converter::new(GAS).row(at, &mut row);
+    row
 }
 
 /// The index of the largest value, the first of equals.

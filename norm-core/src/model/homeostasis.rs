@@ -2,7 +2,7 @@
 
 use super::format::flag;
 use super::step::{Homeostasis, STATE, Step};
-use super::{CHANGED, Model, all_finite, format};
+use super::{CHANGED, Model, format};
 use crate::Error;
 use crate::bounds::{GAIN, bounded};
 use crate::error::length;
@@ -74,30 +74,56 @@ impl Homeostasis<'_> {
     #[inline(always)]
     fn live<const KINDS: u32>(&self, x: &[f32], y: &mut [f32], state: &mut [f32]) -> Result<(), Error> {
         let (head, neurons) = state.split_first_chunk_mut::<HEAD>().ok_or(CHANGED)?;
-        let share = 1.0 / self.length as f32;
+        let neurons = neurons.as_chunks_mut().0;
         let inverse = 1.0 / self.target;
-        let channels = x.whole_rows(self.length).zip(y.whole_rows_mut(self.length));
-        for ((x, y), (state, &bias)) in channels.zip(neurons.as_chunks_mut().0.iter_mut().zip(self.bias)) {
-            let mut n = Neuron::of(*state);
-            let (mut drive, mut square) = (0.0f32, 0.0f32);
-            for (&u, y) in x.iter().zip(y.iter_mut()) {
+        let mut largest = 0;
+        if self.length == 1 {
+            for (((&u, y), state), &bias) in x.iter().zip(y.iter_mut()).zip(neurons.iter_mut()).zip(self.bias)
+            {
+                let mut n = Neuron::of(*state);
                 let z = n.gain * (u - n.center) + bias;
                 let scaled = z * inverse;
-                drive += u;
-                square += scaled * scaled;
                 *y = z - n.threshold;
+                (n.drive, n.square) = (u, scaled * scaled);
+                // A drive that is not finite makes a square that is not.
+                largest = size(n.square).max(largest);
+                *state = n.words();
             }
-            (n.drive, n.square) = (drive * share, square * share);
-            self.f.apply::<KINDS>(y);
-            if self.flags & (flag::THRESHOLD | flag::MEAN) != 0 {
-                let mean = self.flags & flag::MEAN != 0;
-                let active = |a: f32| if mean { a } else { f32::from(a > 0.0) };
-                n.active = y.iter().fold(0.0, |sum, &a| sum + active(a)) * share;
+        } else {
+            let share = 1.0 / self.length as f32;
+            let channels = x.whole_rows(self.length).zip(y.whole_rows_mut(self.length));
+            for ((x, y), (state, &bias)) in channels.zip(neurons.iter_mut().zip(self.bias)) {
+                let mut n = Neuron::of(*state);
+                let (mut drive, mut square) = (0.0f32, 0.0f32);
+                for (&u, y) in x.iter().zip(y.iter_mut()) {
+                    let z = n.gain * (u - n.center) + bias;
+                    let scaled = z * inverse;
+                    drive += u;
+                    square += scaled * scaled;
+                    *y = z - n.threshold;
+                }
+                (n.drive, n.square) = (drive * share, square * share);
+                largest = size(n.drive).max(size(n.square)).max(largest);
+                *state = n.words();
             }
-            *state = n.words();
         }
-        head[0] = 1.0;
+        self.f.apply::<KINDS>(y);
+        if self.moves_thresholds() {
+            let mean = self.flags & flag::MEAN != 0;
+            let share = 1.0 / self.length as f32;
+            let active = |a: f32| if mean { a } else { f32::from(a > 0.0) };
+            for (y, [.., of]) in y.whole_rows(self.length).zip(neurons) {
+                *of = y.iter().fold(0.0, |sum, &a| sum + active(a)) * share;
+                largest = size(*of).max(largest);
+            }
+        }
+        head[0] = if largest < INFINITE { WAITS } else { REFUSED };
         Ok(())
+    }
+
+    #[inline(always)]
+    fn moves_thresholds(&self) -> bool {
+        self.flags & (flag::THRESHOLD | flag::MEAN) != 0
     }
 
     /// Moves the state; `change` is the factor by which the drive of the layer before moved, and the result that
@@ -114,60 +140,95 @@ impl Homeostasis<'_> {
         };
         let a_center = rate(flag::CENTER, seen_center, self.tau_center);
         let a_gain = rate(flag::GAIN, seen_gain, self.tau_gain);
+        let passes = !self.moves_thresholds() && self.f.is_homogeneous();
         let neurons = neurons.as_chunks_mut::<STATE>().0;
         let mut moved = 0.0f32;
         for state in neurons.iter_mut() {
             let mut n = Neuron::of(*state);
             let center = n.center + a_center * (n.drive - n.center);
-            n.center = if all_finite(&[center]) { center } else { n.center };
-            let [step, log] = inverse_root(a_gain * (n.square - 1.0));
-            let (gain, least, most) = (n.gain * step, 1.0 / GAIN as f32, GAIN as f32);
-            if gain >= least && gain <= most {
+            n.center = if size(center) < INFINITE { center } else { n.center };
+            let e = a_gain * (n.square - 1.0);
+            let gain = n.gain * inverse_root(e);
+            if in_range(gain) {
                 n.gain = gain;
-                moved += log;
-            }
-            if self.flags & (flag::THRESHOLD | flag::MEAN) != 0 {
-                let step = self.threshold_rate * (n.active - self.threshold_target);
-                n.threshold += bounded(step, 1.0);
-            }
-            if change != 1.0 {
-                let center = n.center * change;
-                if self.flags & flag::CENTER != 0 && all_finite(&[center]) {
-                    n.center = center;
-                }
-                let gain = n.gain / change;
-                if self.flags & flag::GAIN != 0 && gain >= least && gain <= most {
-                    n.gain = gain;
+                if passes {
+                    moved += log_inverse_root(e);
                 }
             }
             *state = n.words();
         }
+        if self.moves_thresholds() {
+            for [_, _, threshold, _, _, active] in neurons.iter_mut() {
+                let step = self.threshold_rate * (*active - self.threshold_target);
+                *threshold += if size(step) <= size(1.0) { step } else { bounded(step, 1.0) };
+            }
+        }
+        if change != 1.0 {
+            for [gain, center, ..] in neurons.iter_mut() {
+                let to = *center * change;
+                if self.flags & flag::CENTER != 0 && size(to) < INFINITE {
+                    *center = to;
+                }
+                let to = *gain / change;
+                if self.flags & flag::GAIN != 0 && in_range(to) {
+                    *gain = to;
+                }
+            }
+        }
         *pending = 0.0;
-        let passes = self.flags & (flag::THRESHOLD | flag::MEAN) == 0 && self.f.is_homogeneous();
         Ok(if passes { exp(moved / neurons.len() as f32) } else { 1.0 })
     }
 }
 
-/// `1 / sqrt(1 + e)` within ¼ to 4, and its logarithm; `e` at least −½. By their series where `e` is small, as it nearly
-/// always is, so that neither a square root nor a logarithm is taken.
+/// The first word of a state: a sample waits to be observed.
+const WAITS: f32 = 1.0;
+/// One does whose drive or activity is not finite.
+const REFUSED: f32 = 2.0;
+
+/// The magnitude of a number in the order of integers, which processors without a floating-point unit compare too; what is
+/// not finite is at least [`INFINITE`].
 #[inline(always)]
-fn inverse_root(e: f32) -> [f32; 2] {
-    if e < SMALL && e > -SMALL {
-        // The next terms are below half a unit in the last place of 1.
-        let log = -0.5 * e * (1.0 - e * (0.5 - e * (1.0 / 3.0)));
-        return [1.0 - e * (0.5 - e * (0.375 - e * 0.3125)), log];
-    }
-    far_inverse_root(e)
+fn size(x: f32) -> u32 {
+    x.to_bits() << 1
+}
+
+const INFINITE: u32 = f32::INFINITY.to_bits() << 1;
+
+/// Whether a gain is one that homeostasis leaves: by its bits, which of positive numbers have their order.
+#[inline(always)]
+fn in_range(gain: f32) -> bool {
+    const LEAST: u32 = (1.0 / GAIN as f32).to_bits();
+    const MOST: u32 = (GAIN as f32).to_bits();
+    gain.to_bits().wrapping_sub(LEAST) <= MOST - LEAST
+}
+
+/// `1 / sqrt(1 + e)`, at least ¼; `e` at least −½. By its series where `e` is small, as it nearly always is, so that no
+/// square root is taken.
+#[inline(always)]
+fn inverse_root(e: f32) -> f32 {
+    // The next terms are below half a unit in the last place of 1.
+    if size(e) < size(SMALL) { 1.0 - e * (0.5 - e * (0.375 - e * 0.3125)) } else { far_inverse_root(e) }
+}
+
+/// The logarithm of [`inverse_root`], likewise.
+#[inline(always)]
+fn log_inverse_root(e: f32) -> f32 {
+    if size(e) < size(SMALL) { -0.5 * e * (1.0 - e * (0.5 - e * (1.0 / 3.0))) } else { far_log(e) }
 }
 
 const SMALL: f32 = 0.015625;
 
 #[cold]
 #[inline(never)]
-fn far_inverse_root(e: f32) -> [f32; 2] {
+fn far_inverse_root(e: f32) -> f32 {
     let step = 1.0 / libm::sqrtf(1.0 + e);
-    let step = if step > 0.25 { step } else { 0.25 };
-    [step, libm::logf(step)]
+    if step > 0.25 { step } else { 0.25 }
+}
+
+#[cold]
+#[inline(never)]
+fn far_log(e: f32) -> f32 {
+    libm::logf(far_inverse_root(e))
 }
 
 /// `exp(x)`, likewise.
@@ -180,6 +241,26 @@ fn exp(x: f32) -> f32 {
 #[inline(never)]
 fn far_exp(x: f32) -> f32 {
     libm::expf(x)
+}
+
+/// The words of state of the next step that moves, others left aside unread; `None` if there is none.
+#[inline(always)]
+fn skim(rest: &mut &[u32]) -> Result<Option<usize>, Error> {
+    while let [kind, len, channels, ..] = **rest {
+        *rest = rest.get(len as usize..).filter(|_| len > 0).ok_or(CHANGED)?;
+        if kind == format::kind::HOMEOSTASIS {
+            return Ok(Some((channels as usize).saturating_mul(STATE).saturating_add(HEAD)));
+        }
+    }
+    Ok(None)
+}
+
+/// Where it is that a drive or an activity is not finite.
+#[cold]
+#[inline(never)]
+fn not_finite(state: &[f32]) -> Error {
+    let index = state.iter().position(|v| !v.is_finite()).unwrap_or(0);
+    Error::NonFinite { what: "the drive", index }
 }
 
 impl<const KINDS: u32> Model<'_, KINDS> {
@@ -276,17 +357,16 @@ impl<const KINDS: u32> Model<'_, KINDS> {
     ///
     /// No sample since the last call; drive that overflowed in any layer. Nothing was changed then.
     pub fn observe(&self, state: &mut [f32]) -> Result<(), Error> {
-        self.each_homeostasis(
-            state,
-            |_, state| match state {
-                [pending, ..] if *pending != 1.0 => {
-                    Err(Error::TooFew { what: "samples since the last update", needed: 1, got: 0 })
-                }
-                state if !all_finite(state) => crate::error::finite("the drive", state),
-                _ => Ok(()),
-            },
-            |_| (),
-        )?;
+        let (mut rest, mut words) = (self.steps, self.state_part(state)?);
+        while let Some(own) = skim(&mut rest)? {
+            let (own, others) = core::mem::take(&mut words).split_at_mut_checked(own).ok_or(CHANGED)?;
+            words = others;
+            match &*own {
+                [pending, ..] if *pending == WAITS => {}
+                [pending, ..] if *pending == REFUSED => return Err(not_finite(own)),
+                _ => return Err(Error::TooFew { what: "samples since the last update", needed: 1, got: 0 }),
+            }
+        }
         let change = core::cell::Cell::new(1.0);
         self.each_homeostasis(
             state,
@@ -355,7 +435,7 @@ impl<const KINDS: u32> Model<'_, KINDS> {
             let [pending, seen_center, seen_gain] = head.map(f32::from_le_bytes);
             let gains =
                 neurons.as_chunks::<STATE>().0.iter().map(|n| Neuron::of(n.map(f32::from_le_bytes)).gain);
-            let mut bad = gains.filter(|&gain| gain < 1.0 / GAIN as f32 || gain > GAIN as f32);
+            let mut bad = gains.filter(|&gain| !in_range(gain));
             if !(pending == 0.0 || pending == 1.0)
                 || seen_center < 0.0
                 || seen_gain < 0.0

@@ -2,15 +2,51 @@
 
 use super::step::{Requantize, Rescale};
 use super::window::{Place, Window};
-use crate::sum::dot;
+use crate::sum::{BLOCK, LANES, dot};
 use crate::whole_rows::WholeRows;
 
-/// `y = W x + b`, sums in the order of [`crate::sum`].
+/// `y = W x + b`, sums in the order of [`crate::sum`]: two neurons side by side, so that each input is read once for both.
 #[inline(always)]
 pub(super) fn dense(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32]) {
-    for ((y, &bias), row) in y.iter_mut().zip(bias).zip(weight.whole_rows(x.len())) {
+    let (pairs, rest) = y.as_chunks_mut::<2>();
+    let (bias_pairs, bias_rest) = bias.as_chunks::<2>();
+    let mut rows = weight.whole_rows(x.len());
+    for (y, bias) in pairs.iter_mut().zip(bias_pairs) {
+        let (Some(a), Some(b)) = (rows.next(), rows.next()) else { return };
+        let [a, b] = dots(x, a, b);
+        *y = [a + bias[0], b + bias[1]];
+    }
+    for ((y, &bias), row) in rest.iter_mut().zip(bias_rest).zip(rows) {
         *y = dot(row, x) + bias;
     }
+}
+
+/// `[dot(a, x), dot(b, x)]`, the same bits.
+#[inline(always)]
+fn dots(x: &[f32], a: &[f32], b: &[f32]) -> [f32; 2] {
+    if x.len() > BLOCK {
+        return [dot(a, x), dot(b, x)];
+    }
+    // One block, to whose sum a compensated total adds no more than the sign of a zero.
+    let mut lanes = [[0.0f32; LANES]; 2];
+    let ((x, x_rest), (a, a_rest), (b, b_rest)) =
+        (x.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for ((x, a), b) in x.iter().zip(a).zip(b) {
+        let x: &[f32; LANES] = x;
+        for l in 0..LANES {
+            lanes[0][l] += a[l] * x[l];
+            lanes[1][l] += b[l] * x[l];
+        }
+    }
+    let [of_a, of_b] = &mut lanes;
+    if !x_rest.is_empty() {
+        let rest = x_rest.iter().zip(a_rest).zip(b_rest);
+        for (((x, a), b), (of_a, of_b)) in rest.zip(of_a.iter_mut().zip(of_b)) {
+            *of_a += a * x;
+            *of_b += b * x;
+        }
+    }
+    lanes.map(|[a, b, c, d, e, f, g, h]| 0.0 + (((a + e) + (c + g)) + ((b + f) + (d + h))))
 }
 
 /// What a window sees at one place, multiplied by its weights and added up, tap after tap.
@@ -52,34 +88,94 @@ fn correlate<T: Copy, S>(
     sum
 }
 
+/// Places side by side whose sums run together, so that each weight is read once for all of them.
+const PLACES: usize = 4;
+
+/// As [`correlate`], of [`PLACES`] neighbours with a stride of 1 that see no padding left or right.
 #[inline(always)]
-pub(super) fn conv(window: &Window, x: &[f32], pad: &[f32], (weight, bias): (&[f32], &[f32]), y: &mut [f32]) {
-    let planes = y.whole_rows_mut(window.positions());
-    for ((y, &bias), weight) in planes.zip(bias).zip(weight.whole_rows(window.taps())) {
-        let mut y = y.iter_mut();
-        window.places(|place| {
-            let drive = correlate(window, &place, x, pad, weight, bias, |sum, x, w| sum + x * w);
-            y.by_ref().take(1).for_each(|y| *y = drive);
-        });
+fn correlate_together<T: Copy, S: Copy>(
+    window: &Window,
+    place: &Place,
+    x: &[T],
+    pad: &[T],
+    weight: &[T],
+    start: S,
+    add: impl Fn(S, T, T) -> S,
+) -> [S; PLACES] {
+    let (area, wide, across) = (window.area(), window.kernel[1], window.size[1]);
+    let mut sums = [start; PLACES];
+    let step = |sums: [S; PLACES], x: &[T; PLACES], w: T| {
+        let ([s, t, u, v], &[a, b, c, d]) = (sums, x);
+        [add(s, a, w), add(t, b, w), add(u, c, w), add(v, d, w)]
+    };
+    let from = place.at[0].saturating_mul(across).saturating_add(place.at[1]);
+    for ((plane, &pad), weight) in x.whole_rows(window.plane()).zip(pad).zip(weight.whole_rows(area)) {
+        let mut from = from;
+        for (row, weight) in weight.whole_rows(wide).enumerate() {
+            if !place.rows.contains(&row) {
+                for &w in weight {
+                    sums = step(sums, &[pad; PLACES], w);
+                }
+                continue;
+            }
+            let seen = plane.get(from..).unwrap_or(&[]).windows(PLACES);
+            for (x, &w) in seen.zip(weight) {
+                if let Some(x) = x.first_chunk() {
+                    sums = step(sums, x, w);
+                }
+            }
+            from = from.saturating_add(across);
+        }
     }
+    sums
 }
 
-/// Convolution over `i8`; `store` is given each plane with the accumulators of its places in turn.
+/// Convolution; `value` makes of a channel's number and its accumulator what is stored.
 #[inline(always)]
-fn conv_i8<T>(
+fn convolve<T: Copy, S: Copy, Y>(
     window: &Window,
-    (x, pad, weight): (&[i8], &[i8], &[i8]),
-    y: &mut [T],
-    mut value: impl FnMut(usize, i32) -> T,
+    (x, pad, weight): (&[T], &[T], &[T]),
+    y: &mut [Y],
+    start: impl Fn(usize) -> S,
+    add: impl Fn(S, T, T) -> S + Copy,
+    value: impl Fn(usize, S) -> Y,
 ) {
     let planes = y.whole_rows_mut(window.positions()).zip(weight.whole_rows(window.taps()));
     for (channel, (y, weight)) in planes.enumerate() {
-        let mut y = y.iter_mut();
-        window.places(|place| {
-            let sum = correlate(window, &place, x, pad, weight, 0, mac);
-            y.by_ref().take(1).for_each(|y| *y = value(channel, sum));
-        });
+        let start = start(channel);
+        for (oy, y) in y.whole_rows_mut(window.output[1]).enumerate() {
+            let mut ox = 0;
+            while ox < y.len() {
+                if let Some((place, first)) = window.together::<PLACES>(oy, ox) {
+                    let sums = correlate_together(window, &place, x, pad, weight, start, add);
+                    if let Some(y) = y.get_mut(first..).and_then(|y| y.first_chunk_mut()) {
+                        let [a, b, c, d] = sums;
+                        *y = [value(channel, a), value(channel, b), value(channel, c), value(channel, d)];
+                    }
+                    ox = first.saturating_add(PLACES);
+                    continue;
+                }
+                let place = window.place(oy, ox);
+                let sum = correlate(window, &place, x, pad, weight, start, add);
+                if let Some(y) = y.get_mut(ox) {
+                    *y = value(channel, sum);
+                }
+                ox = ox.saturating_add(1);
+            }
+        }
     }
+}
+
+#[inline(always)]
+pub(super) fn conv(window: &Window, x: &[f32], pad: &[f32], (weight, bias): (&[f32], &[f32]), y: &mut [f32]) {
+    let start = |channel: usize| bias.get(channel).copied().unwrap_or(0.0);
+    convolve(window, (x, pad, weight), y, start, |sum, x, w| sum + x * w, |_, drive| drive);
+}
+
+/// Convolution over `i8`.
+#[inline(always)]
+fn conv_i8<Y>(window: &Window, of: (&[i8], &[i8], &[i8]), y: &mut [Y], value: impl Fn(usize, i32) -> Y) {
+    convolve(window, of, y, |_| 0, mac, value);
 }
 
 #[inline(always)]

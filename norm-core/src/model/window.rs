@@ -68,6 +68,27 @@ impl Window {
         (first..end.max(first), start.saturating_sub(padding))
     }
 
+    /// The window at one place of the output.
+    #[inline(always)]
+    pub(super) fn place(&self, oy: usize, ox: usize) -> Place {
+        let ((rows, y), (columns, x)) = (self.on_image(0, oy), self.on_image(1, ox));
+        Place { rows, columns, at: [y, x] }
+    }
+
+    /// `N` places from `ox` on, or before if the row of the output ends: the first of them, and where it is. `None` unless the
+    /// stride is 1 and no tap of theirs lies left or right of the image.
+    #[inline(always)]
+    pub(super) fn together<const N: usize>(&self, oy: usize, ox: usize) -> Option<(Place, usize)> {
+        let [_, padding] = self.padding;
+        let end = self.size[1].saturating_add(padding).saturating_sub(self.kernel[1]).saturating_add(1);
+        let first = ox.min(end.checked_sub(N)?);
+        // Not so far back that all but a few were done before.
+        if self.stride[1] != 1 || first < padding || ox >= end {
+            return None;
+        }
+        Some((self.place(oy, first), first))
+    }
+
     /// Calls `f` for each place of the window, in order: rows and columns of taps that lie on the image, and where on the
     /// image the first row and column do.
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Prints how many instructions and how much stack kernels and networks take, beside the same in C. See `table.sh`.
+//! Prints how many instructions and how much stack kernels and networks take, beside the same in C. The emulator must count them: `-icount shift=8`.
 
 #![no_std]
 #![no_main]
@@ -10,7 +10,7 @@ use norm_core::model::format::kind;
 use norm_core::model::{Model, kinds_of, shape_of, state_of, work_of};
 use norm_firmware::assemble::Assembly;
 use norm_firmware::host::measure::{Counter, stack};
-use norm_firmware::networks::Failure;
+use norm_firmware::networks::{Failure, digit, gas_row};
 use norm_firmware::{Output, number};
 
 norm_firmware::program!(workload);
@@ -18,14 +18,14 @@ norm_firmware::program!(workload);
 fn workload(out: &mut impl Output) -> Result<(), Failure> {
     let counter = Counter::new();
     kernels(out, &counter)?;
-    network!(out, &counter, "digits f32", include_model!("../../models/digits.norm"));
-    network!(out, &counter, "digits int8", include_model!("../../models/digits-int8.norm"));
-    living!(out, &counter, "digits live f32", include_model!("../../models/digits-live.norm"));
-    living!(out, &counter, "digits live int8", include_model!("../../models/digits-live-int8.norm"));
+    network!(out, &counter, "digits f32", include_model!("../../models/digits.norm"), digit);
+    network!(out, &counter, "digits int8", include_model!("../../models/digits-int8.norm"), digit);
+    living!(out, &counter, "digits live f32", include_model!("../../models/digits-live.norm"), digit);
+    living!(out, &counter, "digits live int8", include_model!("../../models/digits-live-int8.norm"), digit);
     #[cfg(feature = "gas")]
     {
-        living!(out, &counter, "gas live f32", include_model!("../../models/gas-live.norm"));
-        living!(out, &counter, "gas live int8", include_model!("../../models/gas-live-int8.norm"));
+        living!(out, &counter, "gas live f32", include_model!("../../models/gas-live.norm"), gas_row);
+        living!(out, &counter, "gas live int8", include_model!("../../models/gas-live-int8.norm"), gas_row);
     }
     Ok(())
 }
@@ -44,11 +44,11 @@ fn line(out: &mut impl Output, words: &[&str], values: &[u32]) {
 
 /// Instructions and stack of inference.
 macro_rules! network {
-    ($out:expr, $counter:expr, $name:expr, $file:expr) => {{
+    ($out:expr, $counter:expr, $name:expr, $file:expr, $row:expr) => {{
         const FILE: &[u8] = $file;
         let model = Model::<{ kinds_of(FILE) }>::load(FILE)?;
         let (mut work, mut y) = ([0.0; work_of(FILE)], [0.0; shape_of(FILE).1]);
-        let x: [f32; shape_of(FILE).0] = core::array::from_fn(|i| (i % 17) as f32 / 16.0);
+        let x: [f32; shape_of(FILE).0] = $row(40);
         let mut run = || _ = black_box(model.run(black_box(&x), &mut work, &mut y));
         let instructions = $counter.instructions(&mut run);
         line($out, &[$name, "run"], &[instructions, stack(run) as u32]);
@@ -58,16 +58,18 @@ use network;
 
 /// Of inference with gains and thresholds that move, and of moving them.
 macro_rules! living {
-    ($out:expr, $counter:expr, $name:expr, $file:expr) => {{
+    ($out:expr, $counter:expr, $name:expr, $file:expr, $row:expr) => {{
         const FILE: &[u8] = $file;
         let model = Model::<{ kinds_of(FILE) }>::load(FILE)?;
         let (mut work, mut y) = ([0.0; work_of(FILE)], [0.0; shape_of(FILE).1]);
-        let x: [f32; shape_of(FILE).0] = core::array::from_fn(|i| (i % 17) as f32 / 16.0);
+        let x: [f32; shape_of(FILE).0] = $row(40);
         let mut state = [0.0; state_of(FILE)];
         model.start(&mut state)?;
-        // Once, so that the state is no longer where it started.
-        model.run_live(&x, &mut work, &mut y, &mut state)?;
-        model.observe(&mut state)?;
+        // Some rows, so that the state is no longer where it started.
+        for at in 0..40 {
+            model.run_live(&$row(at), &mut work, &mut y, &mut state)?;
+            model.observe(&mut state)?;
+        }
         let mut run = || _ = black_box(model.run(black_box(&x), &mut work, &mut y));
         line($out, &[$name, "run"], &[$counter.instructions(&mut run), stack(run) as u32]);
         let mut run = || _ = black_box(model.run_live(black_box(&x), &mut work, &mut y, &mut state));
@@ -88,13 +90,27 @@ const ROW: usize = 128;
 const CONV: [usize; 4] = [2, 8, 3, 8];
 const PLACES: usize = (CONV[1] - CONV[2] + 1) * (CONV[1] - CONV[2] + 1);
 const IMAGE: usize = CONV[0] * CONV[1] * CONV[1];
+const TAPS: usize = CONV[3] * CONV[0] * CONV[2] * CONV[2];
 const SHIFT: u32 = 38;
 
-/// One step between others, as a network has it.
-fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
-    let x: [f32; ROW] = core::array::from_fn(|i| (i * 37 % 64) as f32 / 64.0);
-    let one = 1.0f32.to_bits();
+/// What the kernels are given.
+fn input() -> [f32; ROW] {
+    core::array::from_fn(|i| (i * 37 % 64) as f32 / 64.0)
+}
 
+/// One step between others each, as a network has it; each with memory of its own.
+fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    layer_norm(out, counter)?;
+    dense_f32(out, counter)?;
+    dense_int8(out, counter)?;
+    conv_f32(out, counter)?;
+    conv_int8(out, counter)
+}
+
+/// Of a row.
+#[inline(never)]
+fn layer_norm(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    let x = input();
     let mut file = Assembly::<{ 40 + 2 * ROW }>::new();
     file.step(kind::ACTIVATION, &[ROW as u32, 0]);
     file.step(kind::LAYER_NORM, &[ROW as u32, 1e-5f32.to_bits(), 0])
@@ -117,8 +133,15 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         });
         line(out, &["layer-norm-128 c"], &[used, u32::from(near(&y, &z))]);
     }
+    Ok(())
+}
 
+/// Of floats.
+#[inline(never)]
+fn dense_f32(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    let x = input();
     let (inputs, neurons) = (INPUTS as u32, NEURONS as u32);
+    let x64 = &x[..INPUTS];
     let mut file = Assembly::<{ 40 + NEURONS + NEURONS * INPUTS }>::new();
     file.step(kind::ACTIVATION, &[inputs, 0]);
     file.step(kind::DENSE, &[inputs, neurons, 1]).floats(NEURONS, 0.0, 0.1).floats(
@@ -127,7 +150,7 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         0.2,
     );
     let file = file.file(INPUTS, NEURONS, INPUTS, 0);
-    let (x64, mut y) = (&x[..INPUTS], [0.0; NEURONS]);
+    let mut y = [0.0; NEURONS];
     let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::DENSE }>(counter, file, x64, &mut y, 1)?;
     line(out, &["dense-64x32-f32 rust"], &[used]);
     #[cfg(feature = "c")]
@@ -144,7 +167,16 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         });
         line(out, &["dense-64x32-f32 c"], &[used, u32::from(near(&y, &z))]);
     }
+    Ok(())
+}
 
+/// Of bytes.
+#[inline(never)]
+fn dense_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    let x = input();
+    let (inputs, neurons) = (INPUTS as u32, NEURONS as u32);
+    let x64 = &x[..INPUTS];
+    let (one, mut y) = (1.0f32.to_bits(), [0.0; NEURONS]);
     let mut file = Assembly::<{ 60 + 2 * INPUTS + 2 * NEURONS + NEURONS * INPUTS / 4 }>::new();
     file.step(kind::QUANTIZE, &[inputs, 1]).floats(INPUTS, 100.0, 0.0).floats(INPUTS, 0.0, 0.0);
     file.step(kind::DENSE_I8, &[inputs, neurons, SHIFT, 0, -128i32 as u32, 127])
@@ -184,9 +216,14 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         let same = y.iter().zip(z).all(|(&y, z)| y == f32::from(z));
         line(out, &["dense-64x32-int8 c"], &[used, u32::from(same)]);
     }
+    Ok(())
+}
 
+/// Of floats.
+#[inline(never)]
+fn conv_f32(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    let x = input();
     let [channels, side, kernel, channels_out] = CONV;
-    const TAPS: usize = CONV[3] * CONV[0] * CONV[2] * CONV[2];
     let window = [channels, side, side, kernel, kernel, 1, 1, 0, 0, channels_out].map(|n| n as u32);
     let mut file = Assembly::<{ 60 + CONV[0] + CONV[3] + TAPS }>::new();
     file.step(kind::ACTIVATION, &[IMAGE as u32, 0]);
@@ -208,7 +245,16 @@ fn kernels(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         });
         line(out, &["conv-2x8x8-8x3x3-f32 c"], &[used, u32::from(near(&y, &z))]);
     }
+    Ok(())
+}
 
+/// Of bytes.
+#[inline(never)]
+fn conv_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    let x = input();
+    let [channels, side, kernel, channels_out] = CONV;
+    let window = [channels, side, side, kernel, kernel, 1, 1, 0, 0, channels_out].map(|n| n as u32);
+    let (one, mut y) = (1.0f32.to_bits(), [0.0; CONV[3] * PLACES]);
     let mut file = Assembly::<{ 80 + CONV[0] + 2 * CONV[3] + TAPS / 4 }>::new();
     file.step(kind::QUANTIZE, &[1, IMAGE as u32]).floats(1, 100.0, 0.0).floats(1, 0.0, 0.0);
     file.step(kind::CONV_I8, &window).fields(&[SHIFT, 0, 0, 127]).fields(&[0]);

@@ -1,6 +1,6 @@
 //! Where the program is a desktop's: standard output.
 
-use std::fmt::Debug;
+use std::fmt::Display;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::process::ExitCode;
 
@@ -25,14 +25,14 @@ impl Output for Standard {
 }
 
 /// Runs a workload.
-pub fn run<E: Debug>(workload: impl FnOnce(&mut Standard) -> Result<(), E>) -> ExitCode {
+pub fn run<E: Display>(workload: impl FnOnce(&mut Standard) -> Result<(), E>) -> ExitCode {
     let mut out = Standard(BufWriter::new(io::stdout().lock()), Ok(()));
     let done = workload(&mut out);
     let written = out.1.and_then(|()| out.0.flush());
     match (done, written) {
         (Ok(()), Ok(())) => ExitCode::SUCCESS,
         (Err(e), _) => {
-            eprintln!("error: {e:?}");
+            eprintln!("error: {e}");
             ExitCode::FAILURE
         }
         (_, Err(e)) => {
