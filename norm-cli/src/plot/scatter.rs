@@ -163,9 +163,11 @@ fn axes(svg: &mut Svg, x: &Scale, y: &Scale, room: Room, written: bool) {
         let at = x.at(at).unwrap_or(room.left);
         svg.line("grid", (at, room.top), (at, room.bottom));
         let half = 0.5 * text_width(&label, 10.5);
-        if at - half > free {
-            svg.words("tick small", (at, room.bottom + 15.0), Anchor::Middle, &label);
-            free = at + half + 4.0;
+        // At an end of the axis a label stays inside: beyond it are the next panel's, or the edge of the figure.
+        let middle = at.max(room.left + half).min(room.right - half);
+        if middle - half > free {
+            svg.words("tick small", (middle, room.bottom + 15.0), Anchor::Middle, &label);
+            free = middle + half + 4.0;
         }
     }
 }
@@ -240,6 +242,28 @@ mod tests {
             y,
             half: Some(0.2),
         }
+    }
+
+    #[test]
+    fn labels_at_the_ends_of_an_axis_stay_in_their_panel() {
+        // With its room the axis ends at 0.05 and 10, where two of its ticks are.
+        let at = |x: f64, panel: &str| Place { x, ..dot(0, panel) };
+        let dots = vec![at(0.0664, "a"), at(7.53, "a"), at(0.0664, "b"), at(7.53, "b")];
+        let text = drawn(&plot(dots), 640.0);
+        let places = |label: &str| -> Vec<f64> {
+            let end = format!(">{label}</text>");
+            let before = text.match_indices(&end).map(|(at, _)| &text[..at]);
+            let x =
+                before.filter_map(|text| text[text.rfind("<text")?..].split_once(" x=\"")?.1.split_once('"'));
+            x.map(|(x, _)| x.parse().unwrap()).collect()
+        };
+        let (low, high) = (places("0.05"), places("10"));
+        assert_eq!((low.len(), high.len()), (2, 2), "{text}");
+        assert!(high[1] + 0.5 * text_width("10", 10.5) <= 640.0, "{high:?}");
+        assert!(
+            low[1] - high[0] > 0.5 * (text_width("0.05", 10.5) + text_width("10", 10.5)),
+            "{low:?} {high:?}"
+        );
     }
 
     fn plot(dots: Vec<Place>) -> Scatter {
