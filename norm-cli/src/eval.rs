@@ -64,19 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let checkpoint = model_file::open(&args.model)?;
     let about = &checkpoint.about;
     let mut network = checkpoint.network()?;
-    let source = match &args.dataset {
-        Some(source) => source.clone(),
-        None => about.rows.name.parse()?,
-    };
-    let set = source.load(&Options { dir: args.dir.clone(), ..Options::default() })?;
-    if set.input != about.input || set.classes > about.classes.len() {
-        let (classes, input) = (about.classes.len(), about.input);
-        let message = format!(
-            "{source} has inputs of {} in {} classes, but the network takes {input} and tells {classes} apart",
-            set.input, set.classes
-        );
-        return Err(Error::usage(message).hint(format!("it was trained on {}", about.rows.name)));
-    }
+    let source = model_file::source(about, args.dataset.as_ref())?;
+    let options = Options { dir: args.dir.clone(), ..Options::default() };
+    let set = model_file::data(about, &source, &options)?;
     let mut rows = match args.rows {
         Side::Test => set.test,
         Side::Train => set.train,

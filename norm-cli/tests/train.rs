@@ -1,5 +1,7 @@
 //! `norm train`, `eval` and `predict`, as they are typed; runs that are stopped and killed.
 
+mod desk;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,44 +9,9 @@ use std::time::{Duration, Instant};
 use norm_std::checkpoint::Checkpoint;
 use serde_json::Value;
 
-/// A folder to work in.
-struct Desk(tempfile::TempDir);
+use desk::Desk;
 
 impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_norm"));
-        command.args(line.split_whitespace()).current_dir(self.0.path());
-        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
-        command
-    }
-
-    /// Status, standard output and standard error.
-    fn norm(&self, line: &str) -> (i32, String, String) {
-        let output = self.command(line).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
-    }
-
-    /// Runs without a word on standard error; standard output.
-    fn works(&self, line: &str) -> String {
-        let (status, stdout, stderr) = self.norm(line);
-        assert_eq!((status, stderr.as_str()), (0, ""), "{line}");
-        stdout
-    }
-
-    fn fails(&self, line: &str, status: i32, says: &str) {
-        let run = self.norm(line);
-        assert_eq!((run.0, run.2.as_str()), (status, says), "{line}");
-    }
-
     fn start(&self, line: &str) -> Child {
         self.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }

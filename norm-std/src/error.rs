@@ -120,4 +120,12 @@ impl Error {
     pub(crate) fn method(name: &str) -> impl Fn(norm_core::Error) -> Self + '_ {
         move |source| Error::Method { method: name.to_owned(), source }
     }
+
+    /// That every row has a label.
+    pub(crate) fn check_labels(rows: usize, labels: &[u32]) -> Result<(), Self> {
+        match labels.len() {
+            got if got == rows => Ok(()),
+            got => Err(Error::Labels(format!("{rows} rows have {got} labels; one each is needed"))),
+        }
+    }
 }

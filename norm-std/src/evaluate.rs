@@ -47,13 +47,7 @@ pub(crate) fn evaluate_by(
     if x.nrows() == 0 {
         return Err(Error::Empty { what: "the set to evaluate on" });
     }
-    if x.nrows() != labels.len() {
-        return Err(Error::Labels(format!(
-            "{} rows have {} labels; one each is needed",
-            x.nrows(),
-            labels.len()
-        )));
-    }
+    Error::check_labels(x.nrows(), labels)?;
     let classes = network.classes();
     let (mut block, mut logits) = (Vec::with_capacity(ROWS * x.ncols()), Vec::new());
     let (mut loss, mut correct) = (0.0, 0);

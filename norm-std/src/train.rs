@@ -334,10 +334,7 @@ impl Trainer {
         labels: &[u32],
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Epoch>, Error> {
-        if x.nrows() != labels.len() {
-            let (rows, got) = (x.nrows(), labels.len());
-            return Err(Error::Labels(format!("{rows} rows have {got} labels; one each is needed")));
-        }
+        Error::check_labels(x.nrows(), labels)?;
         let start = Instant::now();
         self.draw_order(x.nrows());
         while self.progress.part.rows < x.nrows() && self.progress.diverged.is_none() {

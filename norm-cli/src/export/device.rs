@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::DeviceArgs;
 use crate::args::Sink;
 use crate::error::Error;
+use crate::model_file;
 use crate::output::Output;
 
 /// What `--json` writes.
@@ -87,10 +88,7 @@ pub(super) fn write(
 
 /// Where rows are from.
 fn source(about: &About, args: &DeviceArgs) -> Result<Source, Error> {
-    let source = match &args.dataset {
-        Some(source) => source.clone(),
-        None => about.rows.name.parse()?,
-    };
+    let source = model_file::source(about, args.dataset.as_ref())?;
     if args.signed_log && !matches!(source, Source::GasDrift | Source::Gas(_)) {
         return Err(Error::usage(format!(
             "--signed-log is for the gas sensors, but the network is of {source}"
@@ -102,16 +100,7 @@ fn source(about: &About, args: &DeviceArgs) -> Result<Source, Error> {
 /// The rows as the device will see them.
 fn data(about: &About, source: &Source, args: &DeviceArgs) -> Result<Dataset, Error> {
     let options = Options { dir: args.dir.clone(), signed_log: !args.signed_log, ..Options::default() };
-    let set = source.load(&options)?;
-    if set.input != about.input || set.classes > about.classes.len() {
-        let (classes, input) = (about.classes.len(), about.input);
-        let message = format!(
-            "{source} has inputs of {} in {} classes, but the network takes {input} and tells {classes} apart",
-            set.input, set.classes
-        );
-        return Err(Error::usage(message).hint(format!("it was trained on {}", about.rows.name)));
-    }
-    Ok(set)
+    model_file::data(about, source, &options)
 }
 
 fn calibration(set: &Dataset, rows: usize) -> Result<norm_std::data::Split, Error> {

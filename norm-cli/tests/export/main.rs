@@ -1,51 +1,19 @@
 //! `norm export`, as it is typed, and what comes out of it used as a firmware would.
 
+#[path = "../desk/mod.rs"]
+mod desk;
 mod guide;
 mod rust;
-
-use std::path::PathBuf;
-use std::process::Command;
 
 use norm_std::data::{Options, Source, Split};
 use norm_std::export::Loaded;
 use serde_json::Value;
 
-/// A folder to work in.
-struct Desk(tempfile::TempDir);
+use desk::Desk;
 
 impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Status, standard output and standard error.
-    fn norm(&self, line: &str) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_norm"));
-        command.args(line.split_whitespace()).current_dir(self.0.path());
-        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
-    }
-
-    /// Runs without a word on standard error; standard output.
-    fn works(&self, line: &str) -> String {
-        let (status, stdout, stderr) = self.norm(line);
-        assert_eq!((status, stderr.as_str()), (0, ""), "{line}");
-        stdout
-    }
-
     fn reports(&self, line: &str) -> Value {
         serde_json::from_str(&self.works(line)).unwrap()
-    }
-
-    fn fails(&self, line: &str, status: i32, says: &str) {
-        let run = self.norm(line);
-        assert_eq!((run.0, run.2.as_str()), (status, says), "{line}");
     }
 
     fn loaded(&self, name: &str) -> Loaded {

@@ -1,8 +1,8 @@
 use ndarray::ArrayView2;
 use serde::Serialize;
 
-use super::loaded::largest;
 use super::{Input, Loaded};
+use crate::loss::argmax;
 use crate::{Error, Network};
 
 /// How well an exported file does what the network does that it came from, over a set of rows.
@@ -39,13 +39,7 @@ pub fn compare(
     if rows.nrows() == 0 {
         return Err(Error::Empty { what: "the set to compare on" });
     }
-    if rows.nrows() != labels.len() {
-        return Err(Error::Labels(format!(
-            "{} rows have {} labels; one each is needed",
-            rows.nrows(),
-            labels.len()
-        )));
-    }
+    Error::check_labels(rows.nrows(), labels)?;
     let model = file.model()?;
     let named = || Error::method("the exported network");
     let (mut work, mut state) = (vec![0.0; model.work_len()], vec![0.0; model.state_len()]);
@@ -54,7 +48,7 @@ pub fn compare(
     let [mut network_right, mut file_right, mut live_right, mut same] = [0usize; 4];
     let (mut largest_difference, mut largest_output) = (0.0f32, 0.0f32);
     for (row, &label) in rows.rows().into_iter().zip(labels) {
-        let right = |y: &[f32]| usize::from(largest(y) == label as usize);
+        let right = |y: &[f32]| usize::from(argmax(y) == Some(label as usize));
         let mut row = row.to_vec();
         model.run(&row, &mut work, &mut theirs).map_err(named())?;
         let given = theirs.clone();
@@ -77,7 +71,7 @@ pub fn compare(
         }
         file_right += right(&given);
         network_right += right(&ours);
-        same += usize::from(largest(&given) == largest(&ours));
+        same += usize::from(argmax(&given) == argmax(&ours));
     }
     let share = |n: usize| n as f64 / rows.nrows() as f64;
     Ok(Fidelity {

@@ -52,14 +52,3 @@ impl Loaded {
         Ok(output)
     }
 }
-
-/// The index of the largest value, the first of equals.
-pub(super) fn largest(y: &[f32]) -> usize {
-    let mut best = 0;
-    for (i, v) in y.iter().enumerate() {
-        if *v > y[best] {
-            best = i;
-        }
-    }
-    best
-}
