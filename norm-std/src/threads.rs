@@ -130,6 +130,14 @@ pub(crate) struct Own {
     pub(crate) panels: Vec<f32>,
 }
 
+/// As much of a buffer of any content as is needed, without giving memory back: a training step allocates nothing after the first.
+pub(crate) fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
 /// The threads of a network and their memory, which grows to what is needed and is worth keeping.
 #[derive(Debug, Default)]
 pub struct Workspace {
@@ -152,13 +160,10 @@ impl Workspace {
     /// Values of any content that all pieces of a work share, and the threads to do it with.
     pub(crate) fn split(&mut self, shared: usize) -> (&mut [f32], Team<'_>) {
         let Self { threads, shared: memory, own } = self;
-        if memory.len() < shared {
-            memory.resize(shared, 0.0);
-        }
         if own.len() < threads.count() {
             own.resize_with(threads.count(), Own::default);
         }
-        (&mut memory[..shared], Team { threads, own })
+        (sized(memory, shared), Team { threads, own })
     }
 }
 

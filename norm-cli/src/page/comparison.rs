@@ -1,13 +1,14 @@
 //! The page of `norm run`: every method on one data set, or on several.
 
+use norm_std::Recipe;
 use norm_std::compare::{Comparison, Row, Run};
 use norm_std::measure::LayerMeasures;
-use norm_std::optim::Rule;
 use norm_std::stats::Interval;
-use norm_std::{Initialization, Recipe};
 
 use super::method::{GROUPS, group, kind};
-use super::{Cell, Claim, Column, Figure, Page, Section, Table, Verdict};
+use super::{
+    Cell, Claim, Column, Figure, Page, Section, Table, Verdict, capital, initial_weights, optimizer,
+};
 use crate::plot::{
     Axis, Curve, Dot, Dots, Group, Heat, HeatCell, HeatRow, HistogramRow, Histograms, Kind, Lines, Plot,
     Point, minus,
@@ -90,11 +91,6 @@ fn list(names: &[&str]) -> String {
         [one] => (*one).to_owned(),
         [others @ .., last] => format!("{} and {last}", others.join(", ")),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// One comparison, with its table.
@@ -638,16 +634,11 @@ impl View<'_> {
             add("file", format!("{}, SHA-256 {}", source.file, source.sha256));
         }
         add("model", format!("{}, {}", base.model, base.activation));
-        let own = "what the method’s paper asks for, or kaiming".to_owned();
-        add("initial weights", base.init.as_ref().map_or(own, Initialization::to_string));
+        add("initial weights", initial_weights(base));
         add("epochs", format!("{}, batches of {}", base.epochs, base.batch_size));
-        let optimizer = match base.optimizer {
-            Rule::Sgd { momentum } => format!("sgd, momentum {momentum}"),
-            Rule::AdamW { beta1, beta2, eps } => format!("adamw, betas {beta1} and {beta2}, eps {eps}"),
-        };
         add(
             "optimizer",
-            format!("{optimizer}, weight decay {}, {} schedule", base.weight_decay, base.schedule),
+            format!("{}, weight decay {}, {} schedule", optimizer(base), base.weight_decay, base.schedule),
         );
         let own = "each method’s own".to_owned();
         add("bound of plasticity", base.bound.map_or(own, |bound| bound.to_string()));

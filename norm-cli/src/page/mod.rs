@@ -20,6 +20,10 @@ pub(crate) use comparison::{comparison_page, main_figure};
 pub(crate) use experiments::{experiments_page, find_figure};
 pub(crate) use markdown::markdown;
 
+use norm_std::Initialization;
+use norm_std::optim::Rule;
+use norm_std::train::Config;
+
 use crate::plot::Plot;
 
 /// A report.
@@ -192,5 +196,25 @@ impl Cell {
             distinct: signed && half.is_some_and(|half| mean.abs() > half),
             number: Some(mean),
         }
+    }
+}
+
+/// With a capital at its head.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// How weights start, in words.
+fn initial_weights(config: &Config) -> String {
+    let own = "what the method’s paper asks for, or kaiming".to_owned();
+    config.init.as_ref().map_or(own, Initialization::to_string)
+}
+
+/// How gradients move parameters, in words.
+fn optimizer(config: &Config) -> String {
+    match config.optimizer {
+        Rule::Sgd { momentum } => format!("sgd, momentum {momentum}"),
+        Rule::AdamW { beta1, beta2, eps } => format!("adamw, betas {beta1} and {beta2}, eps {eps}"),
     }
 }

@@ -79,13 +79,7 @@ impl Lines {
 
     /// Names in the order of their first curve.
     fn distinct<'a>(&'a self, of: impl Fn(&'a Curve) -> &'a str) -> Vec<&'a str> {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.curves.iter().map(of) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        super::distinct(self.curves.iter().map(of))
     }
 
     pub(super) fn draw(&self, svg: &mut Svg, width: f64) -> f64 {

@@ -27,6 +27,17 @@ pub(crate) use scatter::{Place, Scatter};
 
 use svg::{Anchor, Escaped, Px, Svg};
 
+/// All that are different, in the order in which they come first.
+pub(crate) fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for one in all {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}
+
 /// What a method is taken from, and so the shape and colour of its mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {

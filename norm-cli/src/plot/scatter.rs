@@ -4,7 +4,7 @@ use super::data::{Data, maybe, number};
 use super::lines::Axis;
 use super::scale::{Scale, near, short};
 use super::svg::{Anchor, Svg, width as text_width};
-use super::{Kind, legend, marker};
+use super::{Kind, distinct, legend, marker};
 
 /// A scatter plot. Less is better along x, more along y: what nothing beats in both is named first.
 #[derive(Debug, Clone, Default)]
@@ -70,12 +70,7 @@ impl Scatter {
     }
 
     pub(super) fn draw(&self, svg: &mut Svg, width: f64) -> f64 {
-        let mut panels: Vec<&str> = Vec::new();
-        for dot in &self.dots {
-            if !panels.contains(&dot.panel.as_str()) {
-                panels.push(&dot.panel);
-            }
-        }
+        let panels = distinct(self.dots.iter().map(|dot| dot.panel.as_str()));
         let kinds: Vec<Kind> = self.dots.iter().map(|dot| dot.kind).collect();
         let mut top = legend(svg, &kinds, width) + 12.0;
         svg.cut("axis", (0.0, top), Anchor::Start, &self.y.label, 12.0, width);

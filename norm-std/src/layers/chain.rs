@@ -1,8 +1,8 @@
 use norm_core::When;
 
-use super::stage::sized;
 use super::{Context, Layer, Named, Param, Piece, join};
 use crate::methods::Boxed;
+use crate::threads::sized;
 use crate::{Error, Shape};
 
 /// Layers one after another, and the memory that flows between them. Buffers grow to the largest batch seen and are

@@ -1,7 +1,7 @@
-use super::stage::sized;
 use super::{Context, Layer, Piece};
 use crate::methods::Boxed;
 use crate::random::Random;
+use crate::threads::sized;
 use crate::{Error, Shape};
 
 /// Dropout: in training, each value is silenced with a probability, and what is left is raised by what is missing.

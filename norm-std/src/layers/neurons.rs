@@ -1,11 +1,12 @@
 use norm_core::{Site, Spec, When};
 
 use super::firing::Firing;
-use super::stage::{Owner, Stage, sized};
+use super::stage::{Owner, Stage};
 use super::{Context, Layer, Named, NeuronsPiece, Param, Piece, Scratch, Wiring, join};
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
+use crate::threads::sized;
 use crate::{Activation, Error, Initialization, Shape};
 
 /// A layer of neurons: connections, methods at every site, and what the neurons fire.

@@ -1,9 +1,10 @@
 use norm_core::When;
 
 use super::firing::Firing;
-use super::stage::{Stage, sized};
+use super::stage::Stage;
 use super::{Chain, Context, Layer, Named, Neurons, Param, Piece, join};
 use crate::methods::Boxed;
+use crate::threads::sized;
 use crate::{Error, Shape};
 
 /// A residual block: neurons that are driven by the last of a chain of layers and, past the chain, by its input.

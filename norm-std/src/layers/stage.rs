@@ -5,14 +5,7 @@ use norm_core::{Method, Observe, Pass, Seen};
 use super::{Context, Named, Param, join};
 use crate::Error;
 use crate::methods::Boxed;
-
-/// Resizes without giving memory back, so that a training step allocates nothing after the first.
-pub(super) fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
-}
+use crate::threads::sized;
 
 /// Whose method it is.
 pub(super) enum Owner {

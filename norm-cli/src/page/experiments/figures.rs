@@ -7,11 +7,11 @@ use norm_std::experiment::{
 
 use super::View;
 use super::words::counted;
-use crate::page::Figure;
 use crate::page::method::{GROUPS, group, kind};
+use crate::page::{Figure, capital};
 use crate::plot::{
     Axis, Curve, Dot, Dots, Group, Heat, HeatCell, HeatRow, HistogramRow, Histograms, Kind, Lines, Place,
-    Plot, Point, Scatter,
+    Plot, Point, Scatter, distinct,
 };
 
 /// Axes on which only whole numbers mean something.
@@ -43,22 +43,6 @@ fn group_of(name: &str) -> &'static str {
 
 fn axis(given: &Given) -> Axis {
     Axis { label: given.label.clone(), log: given.log, whole: WHOLE.contains(&given.label.as_str()) }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
-}
-
-/// Names in the order in which they come first.
-fn distinct<'s, T: PartialEq>(all: impl IntoIterator<Item = T> + 's) -> Vec<T> {
-    let mut names = Vec::new();
-    for name in all {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 impl View<'_> {

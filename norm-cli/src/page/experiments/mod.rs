@@ -4,12 +4,10 @@ mod figures;
 mod tables;
 mod words;
 
-use norm_std::Initialization;
 use norm_std::experiment::{Claim as Found, Results, Summary, Verdict as Answer};
-use norm_std::optim::Rule;
 
 use super::args::command_line;
-use super::{Claim, Figure, Page, Section, Verdict};
+use super::{Claim, Figure, Page, Section, Verdict, initial_weights, optimizer};
 use crate::error::Error;
 use crate::plot::minus;
 
@@ -266,14 +264,9 @@ impl<'a> View<'a> {
             format!("{}, {}", words(&mut settings.models.iter().map(ToString::to_string)), base.activation),
         );
         add("methods", words(&mut settings.methods.iter().map(ToString::to_string)));
-        let own = "what the method’s paper asks for, or kaiming".to_owned();
-        add("initial weights", base.init.as_ref().map_or(own, Initialization::to_string));
+        add("initial weights", initial_weights(base));
         add("epochs", format!("{}, batches of {}, {} schedule", base.epochs, base.batch_size, base.schedule));
-        let optimizer = match base.optimizer {
-            Rule::Sgd { momentum } => format!("sgd, momentum {momentum}"),
-            Rule::AdamW { beta1, beta2, eps } => format!("adamw, betas {beta1} and {beta2}, eps {eps}"),
-        };
-        add("optimizer", format!("{optimizer}, weight decay {}", base.weight_decay));
+        add("optimizer", format!("{}, weight decay {}", optimizer(base), base.weight_decay));
         add("learning rates", words(&mut settings.rates.iter().map(f32::to_string)));
         for (name, values) in &settings.vary {
             add(name, values.join(", "));

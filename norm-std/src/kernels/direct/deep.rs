@@ -6,7 +6,8 @@ use pulp::Simd;
 
 use super::super::Geometry;
 use super::super::transpose::transpose;
-use super::{Padded, load, sized, take};
+use super::{Padded, load, take};
+use crate::threads::sized;
 
 /// The weights tap by tap, channels side by side, in whole vectors.
 #[inline(always)]

@@ -82,13 +82,6 @@ fn take<'a>(memory: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
     taken
 }
 
-fn sized(work: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if work.len() < len {
-        work.resize(len, 0.0);
-    }
-    &mut work[..len]
-}
-
 /// A vector from the front of a slice that is at least as long.
 #[inline(always)]
 fn load<S: Simd>(x: &[f32]) -> S::f32s {

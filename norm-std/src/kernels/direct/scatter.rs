@@ -9,7 +9,8 @@ use pulp::Simd;
 
 use super::super::Geometry;
 use super::super::transpose::transpose;
-use super::{Padded, SLACK, sized, take};
+use super::{Padded, SLACK, take};
+use crate::threads::sized;
 
 /// Vectors that a row of a kernel takes.
 fn vectors<S: Simd>(g: &Geometry) -> usize {

@@ -5,7 +5,8 @@ use std::array::from_fn;
 use pulp::Simd;
 
 use super::super::Geometry;
-use super::{Padded, load, sized, store, take, turned};
+use super::{Padded, load, store, take, turned};
+use crate::threads::sized;
 
 /// Channels whose rows are worked on at once: two vectors each, they fill the registers of AVX2.
 const BLOCK: usize = 6;

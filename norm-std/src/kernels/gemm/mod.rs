@@ -91,13 +91,6 @@ pub(super) fn product(
     }
 }
 
-fn sized(room: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if room.len() < len {
-        room.resize(len, 0.0);
-    }
-    &mut room[..len]
-}
-
 struct Size;
 
 impl WithSimd for Size {

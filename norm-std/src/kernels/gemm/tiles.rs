@@ -5,7 +5,8 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::super::transpose::transpose;
-use super::{Factor, RUN, Transposed, sized};
+use super::{Factor, RUN, Transposed};
+use crate::threads::sized;
 
 /// Rows of a tile where there are 16 registers.
 const SIX: usize = 6;
