@@ -37,19 +37,25 @@ if [ "${pages[*]}" != index ]; then
     for page in "${pages[@]}"; do remake "$page"; done
 fi
 
-# How the claims came out on the digits: the part of each page whose command is the experiment's name alone.
+# How the claims came out: on the digits (the part of each page whose command is the experiment's name alone), and on whole image sets
+# (parts of Fashion-MNIST or CIFAR-10 whose command does not ask for fewer rows), in the order of supported, mixed, refuted, open.
 index() {
-    echo '| experiment | asks | supported | mixed | refuted | open |'
-    echo '|---|---|--:|--:|--:|--:|'
+    echo '| experiment | asks | digits: supported | mixed | refuted | open | whole image sets |'
+    echo '|---|---|--:|--:|--:|--:|---|'
     for page in "${all[@]}"; do
         awk -v name="$page" -v folder="$1" '
             NR == 3 { asks = $0 }
-            /^## / { own = 0 }
+            /^## / { own = whole = 0 }
             /^norm experiment [a-z-]+$/ { own = 1 }
+            /^norm experiment .*--dataset (fashion-mnist|cifar-10)/ && !/--train-rows/ { whole = 1 }
             own && /^\| \*\*/ { split($0, part, /\*\*/); count[part[2]]++ }
+            whole && /^\| \*\*/ { split($0, part, /\*\*/); wide[part[2]]++ }
             END {
                 printf "| [%s](%s%s.md) | %s ", name, folder, name, asks
-                printf "| %s | %s | %s | %s |\n", count["supported"], count["mixed"], count["refuted"], count["open"]
+                printf "| %s | %s | %s | %s |", count["supported"], count["mixed"], count["refuted"], count["open"]
+                words = split("supported mixed refuted open", order, " ")
+                for (i = 1; i <= words; i++) if (wide[order[i]]) { printf "%s %s %s", comma, wide[order[i]], order[i]; comma = "," }
+                print " |"
             }' "docs/experiments/$page.md"
     done
 }
