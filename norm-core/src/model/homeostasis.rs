@@ -2,7 +2,7 @@
 
 use super::format::flag;
 use super::step::{Homeostasis, STATE, Step};
-use super::{CHANGED, Model, format};
+use super::{Activation, CHANGED, Model, format};
 use crate::Error;
 use crate::bounds::{GAIN, bounded};
 use crate::error::length;
@@ -21,35 +21,13 @@ pub(super) const fn saved(words: usize) -> usize {
     words.saturating_mul(4).saturating_add(SAVED_HEAD)
 }
 
-/// The gain, the centre and the threshold of a neuron, and what the last sample did to it.
+/// Of each neuron: the gain, the centre and the threshold, and what the last sample asks of them: the mean of `u − center` over
+/// the positions, that of `(z / target)²`, and the step of the threshold.
 ///
 /// ```text
 /// u = W x, from flash          z = gain (u − center) + bias          y = z − threshold
 /// ```
-#[derive(Clone, Copy)]
-struct Neuron {
-    gain: f32,
-    center: f32,
-    threshold: f32,
-    /// Mean of `u` over the positions.
-    drive: f32,
-    /// Mean of `(z / target)²`.
-    square: f32,
-    /// Share of positions with activity above 0, or the mean activity.
-    active: f32,
-}
-
-impl Neuron {
-    #[inline(always)]
-    fn of([gain, center, threshold, drive, square, active]: [f32; STATE]) -> Self {
-        Self { gain, center, threshold, drive, square, active }
-    }
-
-    #[inline(always)]
-    fn words(self) -> [f32; STATE] {
-        [self.gain, self.center, self.threshold, self.drive, self.square, self.active]
-    }
-}
+type Neuron = [f32; STATE];
 
 impl Homeostasis<'_> {
     /// Words of state.
@@ -60,70 +38,104 @@ impl Homeostasis<'_> {
     /// As it was at export.
     #[inline(always)]
     pub(super) fn frozen<const KINDS: u32>(&self, x: &[f32], y: &mut [f32]) {
-        let channels = x.whole_rows(self.length).zip(y.whole_rows_mut(self.length));
         let neurons = self.center.iter().zip(self.bias).zip(self.threshold);
-        for ((x, y), ((&center, &bias), &threshold)) in channels.zip(neurons) {
-            for (&u, y) in x.iter().zip(y) {
+        if self.length == 1 {
+            for ((&u, y), ((&center, &bias), &threshold)) in x.iter().zip(y.iter_mut()).zip(neurons) {
                 *y = ((u - center) + bias) - threshold;
+            }
+        } else {
+            let channels = x.whole_rows(self.length).zip(y.whole_rows_mut(self.length));
+            for ((x, y), ((&center, &bias), &threshold)) in channels.zip(neurons) {
+                for (&u, y) in x.iter().zip(y) {
+                    *y = ((u - center) + bias) - threshold;
+                }
             }
         }
         self.f.apply::<KINDS>(y);
     }
 
-    /// By the state, into which goes what [`update`](Self::update) needs of this sample.
+    /// By the state, into which goes what [`Rule::update`] needs of this sample.
     #[inline(always)]
     fn live<const KINDS: u32>(&self, x: &[f32], y: &mut [f32], state: &mut [f32]) -> Result<(), Error> {
         let (head, neurons) = state.split_first_chunk_mut::<HEAD>().ok_or(CHANGED)?;
-        let neurons = neurons.as_chunks_mut().0;
+        let neurons: &mut [Neuron] = neurons.as_chunks_mut().0;
         let inverse = 1.0 / self.target;
         let mut largest = 0;
         if self.length == 1 {
             for (((&u, y), state), &bias) in x.iter().zip(y.iter_mut()).zip(neurons.iter_mut()).zip(self.bias)
             {
-                let mut n = Neuron::of(*state);
-                let z = n.gain * (u - n.center) + bias;
+                let [gain, center, threshold, drive, square, _] = state;
+                let from_center = u - *center;
+                let z = *gain * from_center + bias;
                 let scaled = z * inverse;
-                *y = z - n.threshold;
-                (n.drive, n.square) = (u, scaled * scaled);
+                *y = z - *threshold;
+                (*drive, *square) = (from_center, scaled * scaled);
                 // A drive that is not finite makes a square that is not.
-                largest = size(n.square).max(largest);
-                *state = n.words();
+                largest = size(*square).max(largest);
             }
         } else {
             let share = 1.0 / self.length as f32;
             let channels = x.whole_rows(self.length).zip(y.whole_rows_mut(self.length));
             for ((x, y), (state, &bias)) in channels.zip(neurons.iter_mut().zip(self.bias)) {
-                let mut n = Neuron::of(*state);
-                let (mut drive, mut square) = (0.0f32, 0.0f32);
+                let [gain, center, threshold, drive, square, _] = state;
+                let (mut drives, mut squares) = (0.0f32, 0.0f32);
                 for (&u, y) in x.iter().zip(y.iter_mut()) {
-                    let z = n.gain * (u - n.center) + bias;
+                    let z = *gain * (u - *center) + bias;
                     let scaled = z * inverse;
-                    drive += u;
-                    square += scaled * scaled;
-                    *y = z - n.threshold;
+                    drives += u;
+                    squares += scaled * scaled;
+                    *y = z - *threshold;
                 }
-                (n.drive, n.square) = (drive * share, square * share);
-                largest = size(n.drive).max(size(n.square)).max(largest);
-                *state = n.words();
+                (*drive, *square) = (drives * share - *center, squares * share);
+                largest = size(*drive).max(size(*square)).max(largest);
             }
         }
         self.f.apply::<KINDS>(y);
-        if self.moves_thresholds() {
-            let mean = self.flags & flag::MEAN != 0;
-            let share = 1.0 / self.length as f32;
-            let active = |a: f32| if mean { a } else { f32::from(a > 0.0) };
-            for (y, [.., of]) in y.whole_rows(self.length).zip(neurons) {
-                *of = y.iter().fold(0.0, |sum, &a| sum + active(a)) * share;
-                largest = size(*of).max(largest);
+        let share = 1.0 / self.length as f32;
+        if self.flags & flag::THRESHOLD != 0 && self.length == 1 {
+            let [silent, active] = [0.0, 1.0].map(|activity| self.threshold_step(activity));
+            for (&y, [.., step]) in y.iter().zip(neurons) {
+                *step = if is_positive(y) { active } else { silent };
+            }
+        } else if self.flags & flag::THRESHOLD != 0 {
+            for (y, [.., step]) in y.whole_rows(self.length).zip(neurons) {
+                let active = y.iter().filter(|&&a| is_positive(a)).count();
+                *step = self.threshold_step(active as f32 * share);
+            }
+        } else if self.flags & flag::MEAN != 0 {
+            for (y, [.., step]) in y.whole_rows(self.length).zip(neurons) {
+                let mean = y.iter().fold(0.0, |sum, &a| sum + a) * share;
+                largest = size(mean).max(largest);
+                *step = self.threshold_step(mean);
             }
         }
         head[0] = if largest < INFINITE { WAITS } else { REFUSED };
         Ok(())
     }
 
+    /// By how much an activity moves the threshold: by 1 at most.
     #[inline(always)]
-    fn moves_thresholds(&self) -> bool {
-        self.flags & (flag::THRESHOLD | flag::MEAN) != 0
+    fn threshold_step(&self, activity: f32) -> f32 {
+        let step = self.threshold_rate * (activity - self.threshold_target);
+        if size(step) <= size(1.0) { step } else { bounded(step, 1.0) }
+    }
+}
+
+/// How a layer moves: of what the file says of it, what it takes to move. Nothing is checked again.
+struct Rule {
+    flags: u32,
+    homogeneous: bool,
+    tau_center: f32,
+    tau_gain: f32,
+}
+
+impl Rule {
+    /// Of the words of a step.
+    #[inline(always)]
+    fn of<const KINDS: u32>(step: &[u32]) -> Option<Self> {
+        let [f, flags, _, tau_center, _, tau_gain] = *step.get(4..)?.first_chunk()?;
+        let [tau_center, tau_gain] = [tau_center, tau_gain].map(f32::from_bits);
+        Some(Self { flags, homogeneous: is_homogeneous::<KINDS>(f), tau_center, tau_gain })
     }
 
     /// Moves the state; `change` is the factor by which the drive of the layer before moved, and the result that
@@ -132,6 +144,7 @@ impl Homeostasis<'_> {
     fn update(&self, state: &mut [f32], change: f32) -> Result<f32, Error> {
         let (head, neurons) = state.split_first_chunk_mut::<HEAD>().ok_or(CHANGED)?;
         let [pending, seen_center, seen_gain] = head;
+        *pending = 0.0;
         let rate = |moves: u32, seen: &mut f32, tau: f32| {
             let a = crate::synapse::rate(1.0, *seen, tau);
             // Beyond tau it no longer matters, and a float that counts on would stop anyway.
@@ -140,44 +153,62 @@ impl Homeostasis<'_> {
         };
         let a_center = rate(flag::CENTER, seen_center, self.tau_center);
         let a_gain = rate(flag::GAIN, seen_gain, self.tau_gain);
-        let passes = !self.moves_thresholds() && self.f.is_homogeneous();
-        let neurons = neurons.as_chunks_mut::<STATE>().0;
-        let mut moved = 0.0f32;
-        for state in neurons.iter_mut() {
-            let mut n = Neuron::of(*state);
-            let center = n.center + a_center * (n.drive - n.center);
-            n.center = if size(center) < INFINITE { center } else { n.center };
-            let e = a_gain * (n.square - 1.0);
-            let gain = n.gain * inverse_root(e);
-            if in_range(gain) {
-                n.gain = gain;
-                if passes {
-                    moved += log_inverse_root(e);
-                }
+        let neurons: &mut [Neuron] = neurons.as_chunks_mut().0;
+        let moves_thresholds = self.flags & (flag::THRESHOLD | flag::MEAN) != 0;
+        if change == 1.0 && moves_thresholds {
+            let mut outside = 0;
+            let mut one = |[gain, center, threshold, drive, square, step]: &mut Neuron| {
+                // Between the centre and the drive, as a rate is at most ½: finite.
+                *center += a_center * *drive;
+                *gain *= inverse_root(a_gain * (*square - 1.0));
+                outside |= gain.to_bits().wrapping_sub(LEAST);
+                *threshold += *step;
+            };
+            let (pairs, last) = neurons.as_chunks_mut();
+            for [first, second] in pairs {
+                one(first);
+                one(second);
             }
-            *state = n.words();
-        }
-        if self.moves_thresholds() {
-            for [_, _, threshold, _, _, active] in neurons.iter_mut() {
-                let step = self.threshold_rate * (*active - self.threshold_target);
-                *threshold += if size(step) <= size(1.0) { step } else { bounded(step, 1.0) };
+            last.iter_mut().for_each(one);
+            if outside > MOST - LEAST {
+                keep_in_range(neurons);
             }
+            return Ok(1.0);
         }
-        if change != 1.0 {
-            for [gain, center, ..] in neurons.iter_mut() {
-                let to = *center * change;
-                if self.flags & flag::CENTER != 0 && size(to) < INFINITE {
-                    *center = to;
+        let along = if self.flags & flag::CENTER != 0 { change } else { 1.0 };
+        let back = if self.flags & flag::GAIN != 0 { 1.0 / change } else { 1.0 };
+        let passes = !moves_thresholds && self.homogeneous;
+        let (n, mut rest, mut moved) = (neurons.len() as f32, neurons, 0.0f32);
+        while !rest.is_empty() {
+            let (block, others) = split(rest);
+            rest = others;
+            let mut product = 1.0f32;
+            for [gain, center, threshold, drive, square, step] in block {
+                if moves_thresholds {
+                    *threshold += *step;
                 }
-                let to = *gain / change;
-                if self.flags & flag::GAIN != 0 && in_range(to) {
+                let to = (*center + a_center * *drive) * along;
+                *center = if size(to) < INFINITE { to } else { *center };
+                let factor = inverse_root(a_gain * (*square - 1.0));
+                let to = *gain * factor * back;
+                if in_range(to) {
                     *gain = to;
+                    product *= factor;
                 }
             }
+            if passes {
+                moved += log(product);
+            }
         }
-        *pending = 0.0;
-        Ok(if passes { exp(moved / neurons.len() as f32) } else { 1.0 })
+        Ok(if passes { exp(moved / n) } else { 1.0 })
     }
+}
+
+/// At most 32 neurons: of so many the product of factors between ¼ and √2 is still a number.
+#[inline(always)]
+fn split(neurons: &mut [Neuron]) -> (&mut [Neuron], &mut [Neuron]) {
+    let at = neurons.len().min(32);
+    neurons.split_at_mut_checked(at).unwrap_or_default()
 }
 
 /// The first word of a state: a sample waits to be observed.
@@ -194,12 +225,23 @@ fn size(x: f32) -> u32 {
 
 const INFINITE: u32 = f32::INFINITY.to_bits() << 1;
 
-/// Whether a gain is one that homeostasis leaves: by its bits, which of positive numbers have their order.
+/// Bits of the least and the largest gain, 2^29 apart; bits of positive numbers have their order.
+const LEAST: u32 = (1.0 / GAIN as f32).to_bits();
+const MOST: u32 = (GAIN as f32).to_bits();
+
+/// Whether a gain is one that homeostasis leaves.
 #[inline(always)]
 fn in_range(gain: f32) -> bool {
-    const LEAST: u32 = (1.0 / GAIN as f32).to_bits();
-    const MOST: u32 = (GAIN as f32).to_bits();
     gain.to_bits().wrapping_sub(LEAST) <= MOST - LEAST
+}
+
+/// Moves positive gains to the next that homeostasis leaves.
+#[cold]
+#[inline(never)]
+fn keep_in_range(neurons: &mut [Neuron]) {
+    for [gain, ..] in neurons {
+        *gain = f32::from_bits(gain.to_bits().clamp(LEAST, MOST));
+    }
 }
 
 /// `1 / sqrt(1 + e)`, at least ¼; `e` at least −½. By its series where `e` is small, as it nearly always is, so that no
@@ -210,12 +252,6 @@ fn inverse_root(e: f32) -> f32 {
     if size(e) < size(SMALL) { 1.0 - e * (0.5 - e * (0.375 - e * 0.3125)) } else { far_inverse_root(e) }
 }
 
-/// The logarithm of [`inverse_root`], likewise.
-#[inline(always)]
-fn log_inverse_root(e: f32) -> f32 {
-    if size(e) < size(SMALL) { -0.5 * e * (1.0 - e * (0.5 - e * (1.0 / 3.0))) } else { far_log(e) }
-}
-
 const SMALL: f32 = 0.015625;
 
 #[cold]
@@ -223,12 +259,6 @@ const SMALL: f32 = 0.015625;
 fn far_inverse_root(e: f32) -> f32 {
     let step = 1.0 / libm::sqrtf(1.0 + e);
     if step > 0.25 { step } else { 0.25 }
-}
-
-#[cold]
-#[inline(never)]
-fn far_log(e: f32) -> f32 {
-    libm::logf(far_inverse_root(e))
 }
 
 /// `exp(x)`, likewise.
@@ -243,16 +273,55 @@ fn far_exp(x: f32) -> f32 {
     libm::expf(x)
 }
 
-/// The words of state of the next step that moves, others left aside unread; `None` if there is none.
+#[inline(never)]
+fn log(x: f32) -> f32 {
+    libm::logf(x)
+}
+
+/// Whether it is above 0, and so no NaN: told by integers.
 #[inline(always)]
-fn skim(rest: &mut &[u32]) -> Result<Option<usize>, Error> {
-    while let [kind, len, channels, ..] = **rest {
-        *rest = rest.get(len as usize..).filter(|_| len > 0).ok_or(CHANGED)?;
-        if kind == format::kind::HOMEOSTASIS {
-            return Ok(Some((channels as usize).saturating_mul(STATE).saturating_add(HEAD)));
-        }
-    }
-    Ok(None)
+fn is_positive(x: f32) -> bool {
+    x.to_bits().wrapping_sub(1) < f32::INFINITY.to_bits()
+}
+
+/// Whether a positive factor of the drive is one of the activity, by the number of the function.
+#[inline(always)]
+fn is_homogeneous<const KINDS: u32>(f: u32) -> bool {
+    Activation::of(f, KINDS).is_some_and(Activation::is_homogeneous)
+}
+
+/// Whether a common factor of what a step takes is one of what it gives, but for its biases.
+#[inline(always)]
+fn passes_on<const KINDS: u32>(step: &[u32]) -> bool {
+    use format::kind;
+    let f = match step.first() {
+        Some(&(kind::DENSE | kind::DENSE_I8_F32)) => 4,
+        Some(&(kind::CONV | kind::CONV_I8_F32)) => 12,
+        Some(&kind::ACTIVATION) => 3,
+        Some(&(kind::MAX_POOL | kind::AVG_POOL | kind::MAX_POOL_I8 | kind::AVG_POOL_I8)) => return true,
+        Some(&(kind::K_WINNERS | kind::QUANTIZE)) => return true,
+        _ => return false,
+    };
+    step.get(f).is_some_and(|&f| is_homogeneous::<KINDS>(f))
+}
+
+/// Cuts the words of the first step off, unread; `None` if nothing is left.
+#[inline(always)]
+fn skim<'a>(rest: &mut &'a [u32]) -> Result<Option<&'a [u32]>, Error> {
+    let &[_, len, ..] = *rest else { return Ok(None) };
+    let (step, others) = rest.split_at_checked(len as usize).filter(|_| len > 0).ok_or(CHANGED)?;
+    *rest = others;
+    Ok(Some(step))
+}
+
+/// The state of a step that was cut off, if it has one, cut off from what is left of the state.
+#[inline(always)]
+fn own<'s>(step: &[u32], words: &mut &'s mut [f32]) -> Result<Option<&'s mut [f32]>, Error> {
+    let &[format::kind::HOMEOSTASIS, _, channels, ..] = step else { return Ok(None) };
+    let len = (channels as usize).saturating_mul(STATE).saturating_add(HEAD);
+    let (own, others) = core::mem::take(words).split_at_mut_checked(len).ok_or(CHANGED)?;
+    *words = others;
+    Ok(Some(own))
 }
 
 /// Where it is that a drive or an activity is not finite.
@@ -264,28 +333,6 @@ fn not_finite(state: &[f32]) -> Error {
 }
 
 impl<const KINDS: u32> Model<'_, KINDS> {
-    /// The steps that move, each with its part of the state; `f` may stop with an error.
-    #[inline(always)]
-    fn each_homeostasis(
-        &self,
-        state: &mut [f32],
-        mut f: impl FnMut(&Homeostasis<'_>, &mut [f32]) -> Result<(), Error>,
-        mut other: impl FnMut(&Step<'_>),
-    ) -> Result<(), Error> {
-        let (mut rest, mut words) = (self.steps, self.state_part(state)?);
-        while let Some(step) = Step::next::<KINDS>(&mut rest) {
-            match step.map_err(|_| CHANGED)? {
-                Step::Homeostasis(h) => {
-                    let (own, others) = words.split_at_mut_checked(h.state()).ok_or(CHANGED)?;
-                    words = others;
-                    f(&h, own)?;
-                }
-                step => other(&step),
-            }
-        }
-        Ok(())
-    }
-
     fn state_part<'s>(&self, state: &'s mut [f32]) -> Result<&'s mut [f32], Error> {
         let got = state.len();
         let short = Error::Length { what: "the state", expected: self.state, got };
@@ -299,20 +346,19 @@ impl<const KINDS: u32> Model<'_, KINDS> {
     ///
     /// Memory shorter than [`state_len`](Self::state_len).
     pub fn start(&self, state: &mut [f32]) -> Result<(), Error> {
-        self.each_homeostasis(
-            state,
-            |h, state| {
-                let (head, neurons) = state.split_first_chunk_mut::<HEAD>().ok_or(CHANGED)?;
-                *head = [0.0, h.seen_center, h.seen_gain];
-                let values = h.center.iter().zip(h.threshold);
-                for (state, (&center, &threshold)) in neurons.as_chunks_mut().0.iter_mut().zip(values) {
-                    let [drive, square, active] = [0.0; 3];
-                    *state = Neuron { gain: 1.0, center, threshold, drive, square, active }.words();
-                }
-                Ok(())
-            },
-            |_| (),
-        )
+        let (mut rest, mut words) = (self.steps, self.state_part(state)?);
+        while let Some(step) = Step::next::<KINDS>(&mut rest) {
+            let Step::Homeostasis(h) = step.map_err(|_| CHANGED)? else { continue };
+            let (own, others) = core::mem::take(&mut words).split_at_mut_checked(h.state()).ok_or(CHANGED)?;
+            words = others;
+            let (head, neurons) = own.split_first_chunk_mut::<HEAD>().ok_or(CHANGED)?;
+            *head = [0.0, h.seen_center, h.seen_gain];
+            let neurons: &mut [Neuron] = neurons.as_chunks_mut().0;
+            for (state, (&center, &threshold)) in neurons.iter_mut().zip(h.center.iter().zip(h.threshold)) {
+                *state = [1.0, center, threshold, 0.0, 0.0, 0.0];
+            }
+        }
+        Ok(())
     }
 
     /// The network's output for one input, by the gains, centres and thresholds of `state`, which is left to
@@ -357,29 +403,27 @@ impl<const KINDS: u32> Model<'_, KINDS> {
     ///
     /// No sample since the last call; drive that overflowed in any layer. Nothing was changed then.
     pub fn observe(&self, state: &mut [f32]) -> Result<(), Error> {
-        let (mut rest, mut words) = (self.steps, self.state_part(state)?);
-        while let Some(own) = skim(&mut rest)? {
-            let (own, others) = core::mem::take(&mut words).split_at_mut_checked(own).ok_or(CHANGED)?;
-            words = others;
-            match &*own {
-                [pending, ..] if *pending == WAITS => {}
-                [pending, ..] if *pending == REFUSED => return Err(not_finite(own)),
-                _ => return Err(Error::TooFew { what: "samples since the last update", needed: 1, got: 0 }),
+        let state = self.state_part(state)?;
+        let (mut rest, mut words) = (self.steps, &mut *state);
+        while let Some(step) = skim(&mut rest)? {
+            match own(step, &mut words)?.as_deref() {
+                None => {}
+                Some([pending, ..]) if *pending == WAITS => {}
+                Some(own @ [pending, ..]) if *pending == REFUSED => return Err(not_finite(own)),
+                Some(_) => {
+                    return Err(Error::TooFew { what: "samples since the last update", needed: 1, got: 0 });
+                }
             }
         }
-        let change = core::cell::Cell::new(1.0);
-        self.each_homeostasis(
-            state,
-            |h, state| {
-                change.set(h.update(state, change.get())?);
-                Ok(())
-            },
-            |step| {
-                if !step.is_homogeneous() {
-                    change.set(1.0);
-                }
-            },
-        )
+        let (mut rest, mut words, mut change) = (self.steps, state, 1.0);
+        while let Some(step) = skim(&mut rest)? {
+            if let Some(own) = own(step, &mut words)? {
+                change = Rule::of::<KINDS>(step).ok_or(CHANGED)?.update(own, change)?;
+            } else if change != 1.0 && !passes_on::<KINDS>(step) {
+                change = 1.0;
+            }
+        }
+        Ok(())
     }
 
     /// Bytes that [`save`](Self::save) writes.
@@ -433,13 +477,15 @@ impl<const KINDS: u32> Model<'_, KINDS> {
             left = others;
             let (&head, neurons) = own.split_first_chunk::<HEAD>().ok_or(CHANGED)?;
             let [pending, seen_center, seen_gain] = head.map(f32::from_le_bytes);
-            let gains =
-                neurons.as_chunks::<STATE>().0.iter().map(|n| Neuron::of(n.map(f32::from_le_bytes)).gain);
-            let mut bad = gains.filter(|&gain| !in_range(gain));
+            let is_left = |n: &[[u8; 4]; STATE]| {
+                let [gain, center, _, drive, square, step] = n.map(f32::from_le_bytes);
+                in_range(gain) && (center + drive).is_finite() && square >= 0.0 && size(step) <= size(1.0)
+            };
+            let mut neurons = neurons.as_chunks::<STATE>().0.iter();
             if !(pending == 0.0 || pending == 1.0)
                 || seen_center < 0.0
                 || seen_gain < 0.0
-                || bad.next().is_some()
+                || !neurons.all(is_left)
             {
                 return Err(Error::Unfit { needs: "a state that homeostasis can have left" });
             }
@@ -463,17 +509,5 @@ impl<const KINDS: u32> Model<'_, KINDS> {
             (words, at) = (others, at.wrapping_add(1));
         }
         found.as_chunks::<STATE>().0.iter().map(|&[gain, ..]| gain)
-    }
-}
-
-impl Step<'_> {
-    /// Whether a common factor of what it takes is one of what it gives, but for its biases.
-    fn is_homogeneous(&self) -> bool {
-        match self {
-            Step::Dense { f, .. } | Step::Conv { f, .. } | Step::Activation { f, .. } => f.is_homogeneous(),
-            Step::Pool { .. } | Step::PoolI8 { .. } | Step::KWinners { .. } => true,
-            Step::Quantize { .. } | Step::DenseI8F32 { .. } | Step::ConvI8F32 { .. } => true,
-            _ => false,
-        }
     }
 }
