@@ -91,9 +91,10 @@ fn correlate<T: Copy, S>(
 /// Places side by side whose sums run together, so that each weight is read once for all of them.
 const PLACES: usize = 4;
 
-/// As [`correlate`], of [`PLACES`] neighbours with a stride of 1 that see no padding left or right.
+/// As [`correlate`], of [`PLACES`] neighbours with a stride of 1 that see no padding left or right. `WIDE` is the width of the
+/// kernel, known to the compiler so that it lays out the taps of a row one after another, or 0.
 #[inline(always)]
-fn correlate_together<T: Copy, S: Copy>(
+fn correlate_together<const WIDE: usize, T: Copy, S: Copy>(
     window: &Window,
     place: &Place,
     x: &[T],
@@ -102,35 +103,38 @@ fn correlate_together<T: Copy, S: Copy>(
     start: S,
     add: impl Fn(S, T, T) -> S,
 ) -> [S; PLACES] {
-    let (area, wide, across) = (window.area(), window.kernel[1], window.size[1]);
+    let (area, across) = (window.area(), window.size[1]);
+    let wide = if WIDE == 0 { window.kernel[1] } else { WIDE };
     let mut sums = [start; PLACES];
     let step = |sums: [S; PLACES], x: &[T; PLACES], w: T| {
         let ([s, t, u, v], &[a, b, c, d]) = (sums, x);
         [add(s, a, w), add(t, b, w), add(u, c, w), add(v, d, w)]
     };
-    let from = place.at[0].saturating_mul(across).saturating_add(place.at[1]);
+    let [top, left] = place.at;
+    let (top, span) = (top.wrapping_mul(across), wide.wrapping_add(PLACES - 1));
     for ((plane, &pad), weight) in x.whole_rows(window.plane()).zip(pad).zip(weight.whole_rows(area)) {
-        let mut from = from;
-        for (row, weight) in weight.whole_rows(wide).enumerate() {
-            if !place.rows.contains(&row) {
-                for &w in weight {
-                    sums = step(sums, &[pad; PLACES], w);
-                }
-                continue;
-            }
-            let seen = plane.get(from..).unwrap_or(&[]).windows(PLACES);
-            for (x, &w) in seen.zip(weight) {
+        let mut rows = weight.whole_rows(wide);
+        let padded = |sums, weight: &[T]| weight.iter().fold(sums, |sums, &w| step(sums, &[pad; PLACES], w));
+        for weight in rows.by_ref().take(place.rows.start) {
+            sums = padded(sums, weight);
+        }
+        let seen = plane.get(top..).unwrap_or(&[]).whole_rows(across).take(place.rows.len());
+        for (row, weight) in seen.zip(rows.by_ref()) {
+            let Some(run) = row.get(left..).and_then(|run| run.get(..span)) else { break };
+            for (x, &w) in run.windows(PLACES).zip(weight) {
                 if let Some(x) = x.first_chunk() {
                     sums = step(sums, x, w);
                 }
             }
-            from = from.saturating_add(across);
+        }
+        for weight in rows {
+            sums = padded(sums, weight);
         }
     }
     sums
 }
 
-/// Convolution; `value` makes of a channel's number and its accumulator what is stored.
+/// Convolution; `value` makes of a channel's number and its accumulator what is stored. Place by place, all channels of each.
 #[inline(always)]
 fn convolve<T: Copy, S: Copy, Y>(
     window: &Window,
@@ -140,25 +144,33 @@ fn convolve<T: Copy, S: Copy, Y>(
     add: impl Fn(S, T, T) -> S + Copy,
     value: impl Fn(usize, S) -> Y,
 ) {
-    let planes = y.whole_rows_mut(window.positions()).zip(weight.whole_rows(window.taps()));
-    for (channel, (y, weight)) in planes.enumerate() {
-        let start = start(channel);
-        for (oy, y) in y.whole_rows_mut(window.output[1]).enumerate() {
-            let mut ox = 0;
-            while ox < y.len() {
-                if let Some((place, first)) = window.together::<PLACES>(oy, ox) {
-                    let sums = correlate_together(window, &place, x, pad, weight, start, add);
-                    if let Some(y) = y.get_mut(first..).and_then(|y| y.first_chunk_mut()) {
-                        let [a, b, c, d] = sums;
+    let (positions, taps, [down, across]) = (window.positions(), window.taps(), window.output);
+    for oy in 0..down {
+        let row = oy.wrapping_mul(across);
+        let mut ox = 0;
+        while ox < across {
+            let together = window.together::<PLACES>(oy, ox);
+            let planes = y.whole_rows_mut(positions).zip(weight.whole_rows(taps)).enumerate();
+            if let Some((place, first)) = together {
+                for (channel, (y, weight)) in planes {
+                    let start = start(channel);
+                    let [a, b, c, d] = match window.kernel[1] {
+                        3 => correlate_together::<3, _, _>(window, &place, x, pad, weight, start, add),
+                        5 => correlate_together::<5, _, _>(window, &place, x, pad, weight, start, add),
+                        _ => correlate_together::<0, _, _>(window, &place, x, pad, weight, start, add),
+                    };
+                    if let Some(y) = y.get_mut(row.wrapping_add(first)..).and_then(|y| y.first_chunk_mut()) {
                         *y = [value(channel, a), value(channel, b), value(channel, c), value(channel, d)];
                     }
-                    ox = first.saturating_add(PLACES);
-                    continue;
                 }
+                ox = first.saturating_add(PLACES);
+            } else {
                 let place = window.place(oy, ox);
-                let sum = correlate(window, &place, x, pad, weight, start, add);
-                if let Some(y) = y.get_mut(ox) {
-                    *y = value(channel, sum);
+                for (channel, (y, weight)) in planes {
+                    let sum = correlate(window, &place, x, pad, weight, start(channel), add);
+                    if let Some(y) = y.get_mut(row.wrapping_add(ox)) {
+                        *y = value(channel, sum);
+                    }
                 }
                 ox = ox.saturating_add(1);
             }
