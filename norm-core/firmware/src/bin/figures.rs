@@ -1,4 +1,5 @@
-//! Prints how many instructions and how much stack kernels and networks take, beside the same in C. The emulator must count them: `-icount shift=8`.
+//! Prints how many instructions and how many bytes of stack kernels and networks take, and instructions of the same in C. The
+//! emulator must count them: `-icount shift=8`. `table.sh` makes the table of it.
 
 #![no_std]
 #![no_main]
@@ -10,7 +11,7 @@ use norm_core::model::format::kind;
 use norm_core::model::{Model, kinds_of, shape_of, state_of, work_of};
 use norm_firmware::assemble::Assembly;
 use norm_firmware::host::measure::{Counter, stack};
-use norm_firmware::networks::{Failure, digit, gas_row};
+use norm_firmware::networks::{self, Failure};
 use norm_firmware::{Output, number};
 
 norm_firmware::program!(workload);
@@ -18,15 +19,46 @@ norm_firmware::program!(workload);
 fn workload(out: &mut impl Output) -> Result<(), Failure> {
     let counter = Counter::new();
     kernels(out, &counter)?;
-    network!(out, &counter, "digits f32", include_model!("../../models/digits.norm"), digit);
-    network!(out, &counter, "digits int8", include_model!("../../models/digits-int8.norm"), digit);
-    living!(out, &counter, "digits live f32", include_model!("../../models/digits-live.norm"), digit);
-    living!(out, &counter, "digits live int8", include_model!("../../models/digits-live-int8.norm"), digit);
+    #[cfg(feature = "digits")]
+    digits(out, &counter)?;
     #[cfg(feature = "gas")]
-    {
-        living!(out, &counter, "gas live f32", include_model!("../../models/gas-live.norm"), gas_row);
-        living!(out, &counter, "gas live int8", include_model!("../../models/gas-live-int8.norm"), gas_row);
-    }
+    gas(out, &counter)?;
+    Ok(())
+}
+
+#[cfg(feature = "digits")]
+#[inline(never)]
+fn digits(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    network!(out, counter, "digits f32", include_model!("../../models/digits.norm"), networks::digit);
+    network!(out, counter, "digits int8", include_model!("../../models/digits-int8.norm"), networks::digit);
+    living!(
+        out,
+        counter,
+        "digits live f32",
+        include_model!("../../models/digits-live.norm"),
+        networks::digit
+    );
+    living!(
+        out,
+        counter,
+        "digits live int8",
+        include_model!("../../models/digits-live-int8.norm"),
+        networks::digit
+    );
+    Ok(())
+}
+
+#[cfg(feature = "gas")]
+#[inline(never)]
+fn gas(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
+    living!(out, counter, "gas live f32", include_model!("../../models/gas-live.norm"), networks::gas_row);
+    living!(
+        out,
+        counter,
+        "gas live int8",
+        include_model!("../../models/gas-live-int8.norm"),
+        networks::gas_row
+    );
     Ok(())
 }
 
@@ -43,6 +75,7 @@ fn line(out: &mut impl Output, words: &[&str], values: &[u32]) {
 }
 
 /// Instructions and stack of inference.
+#[cfg(feature = "digits")]
 macro_rules! network {
     ($out:expr, $counter:expr, $name:expr, $file:expr, $row:expr) => {{
         const FILE: &[u8] = $file;
@@ -54,6 +87,7 @@ macro_rules! network {
         line($out, &[$name, "run"], &[instructions, stack(run) as u32]);
     }};
 }
+#[cfg(feature = "digits")]
 use network;
 
 /// Of inference with gains and thresholds that move, and of moving them.

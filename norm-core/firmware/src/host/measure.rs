@@ -1,6 +1,5 @@
 //! Counting instructions and stack under an emulator that counts them (`-icount`).
 
-use core::hint::black_box;
 use core::ptr;
 
 /// The counter as it stands: of a clock that the emulator moves with instructions.
@@ -41,17 +40,25 @@ pub struct Counter {
     own: u32,
 }
 
-/// Instructions that it is set by.
-const KNOWN: u32 = 4096;
+/// Instructions that it is set by: those of [`nops`], its call and its return.
+const KNOWN: u32 = 4096 + 2;
+
+#[inline(never)]
+fn nops() {
+    // SAFETY: instructions that do nothing.
+    unsafe { core::arch::asm!(".rept 4096", "nop", ".endr", options(nomem, nostack, preserves_flags)) };
+}
 
 impl Counter {
     /// Sets itself by instructions that are known to be so many.
     pub fn new() -> Self {
         start_clock();
         let first = now();
-        // SAFETY: instructions that do nothing.
-        unsafe { core::arch::asm!(".rept 4096", "nop", ".endr") };
-        let ticks = Self::between(first, now()).into();
+        nops();
+        let once = now();
+        nops();
+        nops();
+        let ticks = Self::between(once, now()).wrapping_sub(Self::between(first, once)).into();
         let mut counter = Self { ticks, own: 0 };
         counter.own = counter.instructions(|| ());
         counter
@@ -88,29 +95,47 @@ impl Default for Counter {
     }
 }
 
-/// The deepest that is looked at.
-const DEEPEST: usize = 6 * 1024;
-/// Left alone below the marker, for the frame of what paints.
-const MARGIN: usize = 256;
+/// Words that are looked at.
+const DEEPEST: usize = 512;
 const PAINT: u32 = 0x5aa5_c33c;
 
-/// Bytes of stack that something takes, beside its caller's: painted before, looked at after. In steps of a word, and
-/// at least the margin.
+/// Bytes of stack that something takes, beside its caller's: painted before, looked at after.
 #[inline(never)]
 pub fn stack(f: impl FnOnce()) -> usize {
-    let marker = black_box(0u32);
-    let top = (&raw const marker).addr();
-    let paint = |place: usize| {
-        let place = ptr::with_exposed_provenance_mut::<u32>(place);
-        // SAFETY: below all that is in use of the stack, which on these boards is RAM down to the program's variables.
+    let top = stack_pointer();
+    for below in 1..=DEEPEST {
+        let place = ptr::with_exposed_provenance_mut::<u32>(top - 4 * below);
+        // SAFETY: below all that is in use of the stack, which on these boards is RAM down to the program's variables;
+        // nothing is called between reading the pointer and the last of these.
         unsafe { place.write_volatile(PAINT) };
-    };
-    (MARGIN..DEEPEST).step_by(4).for_each(|below| paint(top - below));
-    f();
+    }
+    call(f);
     let used = |below: &usize| {
-        let place = ptr::with_exposed_provenance::<u32>(top - below);
+        let place = ptr::with_exposed_provenance::<u32>(top - 4 * below);
         // SAFETY: as above.
         unsafe { place.read_volatile() != PAINT }
     };
-    (MARGIN..DEEPEST).step_by(4).rev().find(used).map_or(MARGIN, |below| below + 4)
+    (1..=DEEPEST).rev().find(used).unwrap_or(0) * 4
+}
+
+/// So that what is called has a frame of its own.
+#[inline(never)]
+fn call(f: impl FnOnce()) {
+    f();
+}
+
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    #[cfg(target_arch = "arm")]
+    unsafe {
+        core::arch::asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "riscv32")]
+    unsafe {
+        core::arch::asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    pointer
 }
