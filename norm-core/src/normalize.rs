@@ -145,6 +145,13 @@ pub trait Observe<T: Real> {
     /// (0 where there is no gain), which the next layer may compensate for.
     fn observe(&mut self, seen: Seen<'_, T>) -> Result<T, Error>;
 
+    /// [`observe`](Self::observe) right after the [`forward`](Normalize::forward) pass of the same rows that kept `tape`, which may
+    /// spare reading them again: the state moves as by `observe`, to the bit.
+    fn observe_kept(&mut self, seen: Seen<'_, T>, tape: &[T]) -> Result<T, Error> {
+        let _ = tape;
+        self.observe(seen)
+    }
+
     /// Sets the state at once from a batch seen before training begins; by default there is nothing to set.
     fn calibrate(&mut self, seen: Seen<'_, T>) -> Result<(), Error> {
         let _ = seen;

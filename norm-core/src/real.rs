@@ -133,6 +133,9 @@ macro_rules! real {
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
+                #[cfg(feature = "std")]
+                return self.sqrt();
+                #[cfg(not(feature = "std"))]
                 libm::$sqrt(self)
             }
             #[inline]

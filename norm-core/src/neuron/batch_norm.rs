@@ -49,7 +49,7 @@ use crate::{
 ///
 /// let norm = BatchNorm::new([1.0f32; 2], [0.0; 2], [0.0; 2], [1.0; 2], 1)?;
 /// let x = [1.0, 10.0, 3.0, 30.0]; // two rows of two channels
-/// let (mut y, mut tape) = ([0.0; 4], [0.0; 8]);
+/// let (mut y, mut tape) = ([0.0; 4], [0.0; 10]);
 /// norm.forward(&x, &mut y, &mut tape)?;
 /// assert!((y[0] + 1.0).abs() < 1e-4 && (y[3] - 1.0).abs() < 1e-4);
 /// # Ok::<(), norm_core::Error>(())
@@ -101,8 +101,23 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
         self.running_var.as_ref()
     }
 
+    /// Positions of one channel.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// What is added to the variance.
+    pub fn eps(&self) -> T {
+        self.eps
+    }
+
     fn channels(&self) -> usize {
         self.weight.as_ref().len()
+    }
+
+    /// Where a tape's moments end and the variances begin, one per channel.
+    fn variances(&self) -> usize {
+        self.channels().saturating_mul(Moments::<T>::TAPE)
     }
 
     fn channel<'a>(&self, x: &'a [T], channel: usize) -> Channel<'a, T> {
@@ -173,9 +188,10 @@ impl<T: Real, S: AsRef<[T]>> BatchNorm<T, S> {
     fn forward_dense(&self, x: &[T], y: &mut [T], tape: &mut [T]) {
         let width = self.channels().max(1);
         for first in columns::blocks(width) {
-            let slots = tape.as_chunks_mut().0.iter_mut().skip(first);
-            for (slot, m) in slots.zip(Moments::of_columns(x, width, first, self.eps)) {
-                *slot = m.to_tape();
+            let (moments, variances) = tape.split_at_mut_checked(self.variances()).unwrap_or_default();
+            let slots = moments.as_chunks_mut().0.iter_mut().zip(variances).skip(first);
+            for ((slot, var), m) in slots.zip(Moments::of_columns(x, width, first, self.eps)) {
+                (*slot, *var) = (m.to_tape(), m.var);
             }
             let kept = tape.as_chunks().0.iter().skip(first);
             let m = ColumnMoments::from_each(kept.map(|&kept| Moments::from_tape(kept)));
@@ -248,7 +264,7 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
     }
 
     fn tape_len(&self, _rows: usize) -> usize {
-        self.channels().saturating_mul(Moments::<T>::TAPE)
+        self.variances().saturating_add(self.channels())
     }
 
     fn forward(&self, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), Error> {
@@ -259,10 +275,12 @@ impl<T: Real, S: AsRef<[T]>> Normalize<T> for BatchNorm<T, S> {
             self.forward_dense(x, y, tape);
             return Ok(());
         }
+        let (moments, variances) = tape.split_at_mut_checked(self.variances()).unwrap_or_default();
+        let slots = moments.as_chunks_mut().0.iter_mut().zip(variances);
         let affine = self.weight.as_ref().iter().zip(self.bias.as_ref());
-        for ((c, slot), (&w, &b)) in tape.as_chunks_mut().0.iter_mut().enumerate().zip(affine) {
+        for ((c, (slot, var)), (&w, &b)) in slots.enumerate().zip(affine) {
             let m = Moments::of_channel(self.channel(x, c), self.eps);
-            *slot = m.to_tape();
+            (*slot, *var) = (m.to_tape(), m.var);
             for (y, x) in self.planes_mut(y, c).zip(self.channel(x, c).planes()) {
                 for (y, &x) in y.iter_mut().zip(x) {
                     *y = m.normalize(x) * w + b;
@@ -378,6 +396,24 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for BatchNorm<T, S> {
                 let channel = Channel::new(x, channels, length, c);
                 self.follow(c, Moments::of_channel(channel, T::ZERO), channel.count());
             }
+        }
+        Ok(T::ZERO)
+    }
+
+    /// Takes the moments from the tape.
+    fn observe_kept(&mut self, seen: Seen<'_, T>, tape: &[T]) -> Result<T, Error> {
+        let n = rows("x", self.width(), seen.x.len())?.saturating_mul(self.length);
+        let (moments, variances) = tape.split_at_checked(self.variances()).unwrap_or_default();
+        let kept = || {
+            let each = moments.as_chunks().0.iter().zip(variances);
+            each.map(|(&kept, &var)| Moments { var, ..Moments::from_tape(kept) })
+        };
+        // Of values that are not finite no moments are; where they stand is for `observe` to say.
+        if variances.len() != self.channels() || kept().any(|m| !(m.mean.is_finite() && m.var.is_finite())) {
+            return self.observe(seen);
+        }
+        for (c, batch) in kept().enumerate() {
+            self.follow(c, batch, n);
         }
         Ok(T::ZERO)
     }

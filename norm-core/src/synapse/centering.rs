@@ -5,7 +5,8 @@ use crate::identity::copy;
 use crate::sum::{Running, sum};
 use crate::whole_rows::WholeRows;
 use crate::{
-    Build, Error, Fold, Form, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen, Site, Spec,
+    Build, Channel, Error, Fold, Form, Info, Method, Normalize, Observe, Origin, Pass, Real, Scale, Seen,
+    Site, Spec,
 };
 
 /// Presynaptic centering: each synapse passes on the deviation of its input from what it carries on average.
@@ -128,20 +129,40 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Centering<T, S> {
         Ok(T::from_usize(n))
     }
 
-    /// Moves every mean by `a` of the way to the mean of these `n` samples.
-    fn follow(&mut self, x: &[T], n: T, a: T) {
-        let (length, channels) = (self.length.max(1), self.mean.as_ref().len().max(1));
-        let values = n * T::from_usize(length);
+    /// As [`observe`](Observe::observe), of a batch of `rows` samples that was added up elsewhere: for each channel the total of
+    /// `x − mean` over the batch and its positions, with the mean as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As many totals as there are channels, all of them finite, else nothing changes.
+    pub fn observe_totals(&mut self, totals: &[T], rows: usize) -> Result<T, Error> {
+        length("the totals", self.mean.as_ref().len(), totals.len())?;
+        finite("the totals", totals)?;
+        if !self.frozen && rows > 0 {
+            let n = T::from_usize(rows);
+            let a = super::rate(n, self.seen, self.tau);
+            self.follow(n, a, |c, _| totals.get(c).copied().unwrap_or(T::ZERO));
+        }
+        Ok(T::ZERO)
+    }
+
+    /// Moves every mean by `a` of the way to the mean of these `n` samples, of which `total(c, mean)` is the total of
+    /// `x − mean` in channel `c`.
+    fn follow(&mut self, n: T, a: T, total: impl Fn(usize, T) -> T) {
+        let values = n * T::from_usize(self.length.max(1));
         for (c, mean) in self.mean.as_mut().iter_mut().enumerate() {
-            let mut total = Running::ZERO;
-            for plane in x.whole_rows(length).skip(c).step_by(channels) {
-                for &x in plane {
-                    total.add(x - *mean);
-                }
-            }
-            *mean += a * (total.value() / values);
+            *mean += a * (total(c, *mean) / values);
         }
         self.seen += n;
+    }
+
+    /// Lets the means follow a batch.
+    fn follow_batch(&mut self, x: &[T], n: T, a: T) {
+        let (channels, length) = (self.mean.as_ref().len(), self.length);
+        self.follow(n, a, |c, mean| {
+            let [total] = Channel::new(x, channels, length, c).reduce(|x| [x - mean]);
+            total
+        });
     }
 }
 
@@ -149,14 +170,14 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for Centering<T, S> {
     fn observe(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<T, Error> {
         let n = self.samples(x)?;
         if !self.frozen {
-            self.follow(x, n, super::rate(n, self.seen, self.tau));
+            self.follow_batch(x, n, super::rate(n, self.seen, self.tau));
         }
         Ok(T::ZERO)
     }
 
     fn calibrate(&mut self, Seen { x, .. }: Seen<'_, T>) -> Result<(), Error> {
         let n = self.samples(x)?;
-        self.follow(x, n, T::ONE);
+        self.follow_batch(x, n, T::ONE);
         Ok(())
     }
 

@@ -187,19 +187,27 @@ impl<T: Real, S: AsRef<[T]>> SynapticScaling<T, S> {
         length("weight", self.log_gain.as_ref().len().saturating_mul(self.inputs), weight.len())
     }
 
-    /// The ratio of the statistic to its set point, 1 when the neuron is where it should be.
-    fn ratio(&self, drive: Channel<'_, T>) -> T {
-        let n = T::from_usize(drive.count());
+    /// How many neurons there are.
+    pub fn neurons(&self) -> usize {
+        self.log_gain.as_ref().len()
+    }
+
+    /// Positions of one channel.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The total of the statistic over a batch: of `|z / target|^p`, p = 2 for the mean square and 1 for the mean absolute value.
+    fn total_of(&self, drive: &[T], neuron: usize) -> T {
         let target = self.target;
-        let [total] = drive.reduce(|z| {
+        let [total] = Channel::new(drive, self.neurons(), self.length, neuron).reduce(|z| {
             let z = (z / target).abs();
             [match self.statistic {
                 Statistic::Rms => z * z,
                 Statistic::MeanAbs => z,
             }]
         });
-        // A square may overflow though the drive is finite: the largest ratio still moves the gain the right way.
-        if total.is_finite() { total / n } else { T::MAX }
+        total
     }
 
     /// The exponent that turns a ratio of the statistic into a ratio of drives.
@@ -251,11 +259,55 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> SynapticScaling<T, S> {
         Ok(n)
     }
 
-    /// Moves every gain by `step(self, r, integral)`, `r` the neuron's ratio; the mean change of the log gains.
-    fn follow(&mut self, drive: &[T], n: usize, step: impl Fn(&Self, T, &mut T) -> T) -> T {
+    /// As [`observe`](Observe::observe), of a batch of `rows` samples whose statistic was added up elsewhere: for each neuron the
+    /// total of `|z / target|^p` over the batch and its positions, with p = 2 for the mean square and 1 for the mean
+    /// absolute value.
+    ///
+    /// # Errors
+    ///
+    /// As many totals as there are neurons, none of them NaN, else nothing changes.
+    pub fn observe_totals(&mut self, totals: &[T], rows: usize) -> Result<T, Error> {
+        length("the totals", self.neurons(), totals.len())?;
+        if let Some(index) = totals.iter().position(|total| total.is_nan()) {
+            return Err(Error::NonFinite { what: "the totals", index });
+        }
+        if self.frozen || rows == 0 {
+            return Ok(T::ZERO);
+        }
+        let a = super::rate(T::from_usize(rows), self.seen, self.tau);
+        let total = |_: &Self, i| totals.get(i).copied().unwrap_or(T::ZERO);
+        Ok(self.follow(rows, total, |scaling, r, integral| scaling.step(a, r, integral)))
+    }
+
+    /// How far the controller moves a neuron's log gain.
+    fn step(&self, a: T, r: T, integral: &mut T) -> T {
+        let step = match self.controller {
+            Controller::Log => -self.power() * (a * (r - T::ONE)).ln_1p(),
+            Controller::ProportionalIntegral { proportional, integral: weight } => {
+                // Not below −1, say: single samples lie far above their mean, and cutting them off would move
+                // the point where the loop settles.
+                let error = (T::ONE - r).max_nan(-T::ONE / a);
+                *integral += a * (error - *integral);
+                a * (proportional * error + weight * *integral)
+            }
+        };
+        bounded(step, T::from_f64(MOST_STEP))
+    }
+
+    /// Moves every gain by `step(self, r, integral)`, `r` the ratio of the neuron's statistic to its set point, 1 when it is
+    /// where it should be; the mean change of the log gains. `total(self, i)` is the statistic's total over `n` samples.
+    fn follow(
+        &mut self,
+        n: usize,
+        total: impl Fn(&Self, usize) -> T,
+        step: impl Fn(&Self, T, &mut T) -> T,
+    ) -> T {
         let (neurons, mut change) = (self.log_gain.as_ref().len(), T::ZERO);
+        let values = T::from_usize(n.saturating_mul(self.length));
         for i in 0..neurons {
-            let r = self.ratio(Channel::new(drive, neurons, self.length, i));
+            let total = total(self, i);
+            // A square may overflow though the drive is finite: the largest ratio still moves the gain the right way.
+            let r = if total.is_finite() { total / values } else { T::MAX };
             let mut integral = self.integral.as_ref().get(i).copied().unwrap_or(T::ZERO);
             let step = step(self, r, &mut integral);
             let state = self.log_gain.as_mut().get_mut(i).zip(self.integral.as_mut().get_mut(i));
@@ -276,20 +328,11 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for SynapticScaling<T, S> {
             return Ok(T::ZERO);
         }
         let a = super::rate(T::from_usize(n), self.seen, self.tau);
-        let most = T::from_f64(MOST_STEP);
-        Ok(self.follow(y, n, |scaling, r, integral| {
-            let step = match scaling.controller {
-                Controller::Log => -scaling.power() * (a * (r - T::ONE)).ln_1p(),
-                Controller::ProportionalIntegral { proportional, integral: weight } => {
-                    // Not below −1, say: single samples lie far above their mean, and cutting them off would move
-                    // the point where the loop settles.
-                    let error = (T::ONE - r).max_nan(-T::ONE / a);
-                    *integral += a * (error - *integral);
-                    a * (proportional * error + weight * *integral)
-                }
-            };
-            bounded(step, most)
-        }))
+        Ok(self.follow(
+            n,
+            |scaling, i| scaling.total_of(y, i),
+            |scaling, r, integral| scaling.step(a, r, integral),
+        ))
     }
 
     /// Sets every gain at once, whatever the controller; a neuron without any drive keeps its gain. Exact where the
@@ -303,7 +346,7 @@ impl<T: Real, S: AsRef<[T]> + AsMut<[T]>> Observe<T> for SynapticScaling<T, S> {
         let full = |scaling: &Self, r: T, _: &mut T| {
             if r > T::ZERO { -scaling.power() * r.ln() } else { T::ZERO }
         };
-        self.follow(y, got, full);
+        self.follow(got, |scaling, i| scaling.total_of(y, i), full);
         Ok(())
     }
 
