@@ -124,7 +124,7 @@ impl Workload {
         let y = if self.drive.is_empty() { &self.y } else { &self.drive };
         let seen = Seen { x: &self.x, y, activity: y };
         if let Some(observe) = self.method.as_observe() {
-            observe.observe(black_box(seen)).expect("all values are finite");
+            observe.observe_kept(black_box(seen), &self.tape).expect("all values are finite");
         }
     }
 

@@ -1,11 +1,12 @@
 //! The methods of norm-core by name.
 
 use norm_core::{
-    Build, Error as CoreError, Fold, Form, Info, Method, Normalize, Observe, Pass, Real, Settle, Site, Spec,
-    for_each_method,
+    Build, Error as CoreError, Fold, Form, Info, Method, Normalize, Observe, Pass, Real, Seen, Settle, Site,
+    Spec, for_each_method,
 };
 
-use crate::kernels::vectorized;
+use crate::kernels::norms::Kernels;
+use crate::threads::Threads;
 
 /// A method that owns its memory.
 pub type Boxed<T> = Box<dyn Owned<T>>;
@@ -14,6 +15,24 @@ pub type Boxed<T> = Box<dyn Owned<T>>;
 pub trait Owned<T: Real>: Method<T> + Send + Sync {
     /// A copy with state of its own.
     fn boxed(&self) -> Boxed<T>;
+
+    /// [`forward`](Normalize::forward) by several threads: the same bits.
+    fn forward_by(&self, threads: &Threads, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), CoreError>;
+
+    /// [`backward`](Normalize::backward) by several threads: the same bits.
+    fn backward_by(
+        &self,
+        threads: &Threads,
+        pass: Pass<'_, T>,
+        dx: &mut [T],
+        grads: [&mut [T]; 2],
+    ) -> Result<(), CoreError>;
+
+    /// [`infer`](Normalize::infer) by several threads: the same bits.
+    fn infer_by(&self, threads: &Threads, x: &[T], y: &mut [T]) -> Result<(), CoreError>;
+
+    /// [`observe_kept`](Observe::observe_kept) by several threads: the same bits. Nothing where there is no slow state.
+    fn observe_by(&mut self, threads: &Threads, seen: Seen<'_, T>, tape: &[T]) -> Result<T, CoreError>;
 }
 
 /// A method as it stands in the list.
@@ -52,68 +71,108 @@ fn entry<T: Real, M: Build<T, Vec<T>> + Method<T> + Clone + Send + Sync + 'stati
         options: M::OPTIONS,
         build: |spec| {
             let method = M::build(spec, &mut |n, value| Ok(vec![value; n]))?;
-            Ok(Box::new(Vectorized(method)))
+            Ok(Box::new(Owner { method, kernels: Kernels::of() }))
         },
     }
 }
 
-/// norm-core's own code, compiled for the vector instructions of this machine: the same bits, faster.
-#[derive(Clone)]
-struct Vectorized<M>(M);
+/// A method and what it computes with.
+struct Owner<T: 'static, M: 'static> {
+    method: M,
+    kernels: Kernels<T, M>,
+}
 
-impl<T: Real, M: Method<T> + Clone + Send + Sync + 'static> Owned<T> for Vectorized<M> {
+impl<T: Real, M: Method<T> + Clone + Send + Sync + 'static> Owned<T> for Owner<T, M> {
     fn boxed(&self) -> Boxed<T> {
-        Box::new(self.clone())
+        Box::new(Self { method: self.method.clone(), kernels: self.kernels })
+    }
+    fn forward_by(&self, threads: &Threads, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), CoreError> {
+        (self.kernels.forward)(&self.method, threads, x, y, tape)
+    }
+    fn backward_by(
+        &self,
+        threads: &Threads,
+        pass: Pass<'_, T>,
+        dx: &mut [T],
+        grads: [&mut [T]; 2],
+    ) -> Result<(), CoreError> {
+        (self.kernels.backward)(&self.method, threads, pass, dx, grads)
+    }
+    fn infer_by(&self, threads: &Threads, x: &[T], y: &mut [T]) -> Result<(), CoreError> {
+        (self.kernels.infer)(&self.method, threads, x, y)
+    }
+    fn observe_by(&mut self, threads: &Threads, seen: Seen<'_, T>, tape: &[T]) -> Result<T, CoreError> {
+        (self.kernels.observe)(&mut self.method, threads, seen, tape)
     }
 }
 
-impl<T: Real, M: Method<T>> Normalize<T> for Vectorized<M> {
+impl<T: Real, M: Method<T>> Normalize<T> for Owner<T, M> {
     fn info(&self) -> Info {
-        self.0.info()
+        self.method.info()
     }
     fn site(&self) -> Site {
-        self.0.site()
+        self.method.site()
     }
     fn width(&self) -> usize {
-        self.0.width()
+        self.method.width()
     }
     fn tape_len(&self, rows: usize) -> usize {
-        self.0.tape_len(rows)
+        self.method.tape_len(rows)
     }
     fn forward(&self, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), CoreError> {
-        vectorized(|| self.0.forward(x, y, tape))
+        (self.kernels.forward)(&self.method, &Threads::default(), x, y, tape)
     }
     fn backward(&self, pass: Pass<'_, T>, dx: &mut [T], grads: [&mut [T]; 2]) -> Result<(), CoreError> {
-        vectorized(|| self.0.backward(pass, dx, grads))
+        (self.kernels.backward)(&self.method, &Threads::default(), pass, dx, grads)
     }
     fn infer(&self, x: &[T], y: &mut [T]) -> Result<(), CoreError> {
-        vectorized(|| self.0.infer(x, y))
+        (self.kernels.infer)(&self.method, &Threads::default(), x, y)
     }
     fn params(&self) -> [&[T]; 2] {
-        self.0.params()
+        self.method.params()
     }
 }
 
-impl<T: Real, M: Method<T>> Method<T> for Vectorized<M> {
+impl<T: Real, M: Method<T>> Observe<T> for Owner<T, M> {
+    fn observe(&mut self, seen: Seen<'_, T>) -> Result<T, CoreError> {
+        self.observe_kept(seen, &[])
+    }
+    fn observe_kept(&mut self, seen: Seen<'_, T>, tape: &[T]) -> Result<T, CoreError> {
+        (self.kernels.observe)(&mut self.method, &Threads::default(), seen, tape)
+    }
+    fn calibrate(&mut self, seen: Seen<'_, T>) -> Result<(), CoreError> {
+        self.method.as_observe().map_or(Ok(()), |observe| observe.calibrate(seen))
+    }
+    fn compensate(&mut self, log_gain: T) {
+        if let Some(observe) = self.method.as_observe() {
+            observe.compensate(log_gain);
+        }
+    }
+}
+
+impl<T: Real, M: Method<T>> Method<T> for Owner<T, M> {
     fn params_mut(&mut self) -> [&mut [T]; 2] {
-        self.0.params_mut()
+        self.method.params_mut()
     }
     fn start(&mut self, weight: &[T]) -> Result<(), CoreError> {
-        self.0.start(weight)
+        self.method.start(weight)
     }
     fn state_mut(&mut self) -> [&mut [T]; 3] {
-        self.0.state_mut()
+        self.method.state_mut()
     }
     fn as_observe(&mut self) -> Option<&mut dyn Observe<T>> {
-        self.0.as_observe()
+        match self.method.as_observe() {
+            Some(_) => Some(self),
+            None => None,
+        }
     }
     fn as_settle(&mut self) -> Option<&mut dyn Settle<T>> {
-        self.0.as_settle()
+        self.method.as_settle()
     }
     fn as_fold(&self) -> Option<&dyn Fold<T>> {
-        self.0.as_fold()
+        self.method.as_fold()
     }
     fn form(&self) -> Option<Form<'_, T>> {
-        self.0.form()
+        self.method.form()
     }
 }

@@ -28,6 +28,8 @@ fn cases() -> impl Strategy<Value = Case> {
         (1..6usize, 1..9usize, 1..6usize, 1..9usize),
         (1..40usize, 1..40usize, Just(1usize), 1..40usize),
         (1..3usize, 1..3usize, 1..300usize, 1..300usize),
+        // Some blocks of a sum side by side, and what is left over.
+        (1..3usize, 1..3usize, 500..1300usize, 500..1300usize),
     ];
     let family = || prop::sample::select(Family::ALL.to_vec());
     let bad = prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);

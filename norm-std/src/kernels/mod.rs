@@ -12,6 +12,7 @@ mod conv;
 mod direct;
 mod gemm;
 mod geometry;
+pub(crate) mod norms;
 mod pool;
 mod transpose;
 
@@ -43,6 +44,20 @@ fn arch() -> Arch {
 #[inline]
 fn v3() -> Option<pulp::x86::V3> {
     if PORTABLE.load(Relaxed) { None } else { pulp::x86::V3::try_new() }
+}
+
+/// What to run with vector instructions that it has chosen itself.
+#[cfg(target_arch = "x86_64")]
+struct OnV3<F>(F);
+
+#[cfg(target_arch = "x86_64")]
+impl<R, F: FnOnce() -> R> pulp::WithSimd for OnV3<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+        (self.0)()
+    }
 }
 
 /// Runs `f` compiled for the best vector instructions of this machine. What `f` calls is only recompiled where it

@@ -63,18 +63,12 @@ impl Firing {
         Ok(())
     }
 
-    pub(super) fn observe(&mut self, z: &[f32], y: &[f32]) -> Result<(), Error> {
-        match &mut self.method {
-            None => Ok(()),
-            Some(stage) => stage.with_observe(z, None, y, |observe, seen| observe.observe(seen).map(|_| ())),
-        }
+    pub(super) fn observe(&mut self, cx: &Context<'_>, z: &[f32], y: &[f32]) -> Result<(), Error> {
+        self.method.iter_mut().try_for_each(|stage| stage.observe(cx, z, None, y).map(|_| ()))
     }
 
     pub(super) fn calibrate(&mut self, z: &[f32], y: &[f32]) -> Result<(), Error> {
-        match &mut self.method {
-            None => Ok(()),
-            Some(stage) => stage.with_observe(z, None, y, |observe, seen| observe.calibrate(seen)),
-        }
+        self.method.iter_mut().try_for_each(|stage| stage.calibrate(z, None, y))
     }
 
     /// Whether a common factor of the drive is one of the activity.

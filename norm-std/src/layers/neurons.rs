@@ -282,23 +282,6 @@ fn chain<'a>(
     Ok(if stages.is_empty() { first } else { &a[..n] })
 }
 
-/// Lets a method's state follow what it saw; `drive` is what came of the weights it maps.
-fn follow(
-    stage: &mut Stage,
-    x: &[f32],
-    drive: Option<&[f32]>,
-    activity: &[f32],
-    change: f32,
-) -> Result<f32, Error> {
-    stage.with_observe(x, drive, activity, |observe, seen| {
-        let own = observe.observe(seen)?;
-        if change != 0.0 {
-            observe.compensate(change);
-        }
-        Ok(own)
-    })
-}
-
 /// The input of stage `i` of a chain that starts with `first`.
 fn input_of<'a>(stages: &'a [Stage], i: usize, first: &'a [f32]) -> &'a [f32] {
     i.checked_sub(1).and_then(|before| stages.get(before)).map_or(first, Stage::y)
@@ -365,28 +348,34 @@ impl Layer for Neurons {
         Stage::visit_named(stages.chain(&mut self.firing.method), path, f);
     }
 
-    fn observe(&mut self, _: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
+    fn observe(&mut self, cx: &mut Context<'_>, x: &[f32], y: &[f32], change: f32) -> Result<f32, Error> {
         let mut own_change = 0.0;
         for i in 0..self.on_input.len() {
             let (before, rest) = self.on_input.split_at_mut(i);
             let x = before.last().map_or(x, Stage::y);
             if let Some(stage) = rest.first_mut() {
-                own_change += follow(stage, x, None, y, change)?;
+                own_change += stage.observe(cx, x, None, y)?;
+                if change != 0.0 {
+                    stage.compensate(change);
+                }
             }
         }
         let x = input_of(&self.on_input, self.on_input.len(), x);
         let drive = &self.drive[..self.drive_len];
         for stage in &mut self.on_weight {
-            own_change += follow(stage, x, Some(drive), y, change)?;
+            own_change += stage.observe(cx, x, Some(drive), y)?;
+            if change != 0.0 {
+                stage.compensate(change);
+            }
         }
         for i in 0..self.on_drive.len() {
             let (before, rest) = self.on_drive.split_at_mut(i);
             let x = before.last().map_or(drive, Stage::y);
             if let Some(stage) = rest.first_mut() {
-                follow(stage, x, None, y, 0.0)?;
+                stage.observe(cx, x, None, y)?;
             }
         }
-        self.firing.observe(input_of(&self.on_drive, self.on_drive.len(), drive), y)?;
+        self.firing.observe(cx, input_of(&self.on_drive, self.on_drive.len(), drive), y)?;
         // What happens to the drive after the weights stops a common change of gain, or is not known to pass it on.
         let passes = self.on_drive.is_empty() && self.firing.is_homogeneous();
         Ok(if passes { own_change } else { 0.0 })
@@ -399,14 +388,14 @@ impl Layer for Neurons {
             let (before, rest) = self.on_input.split_at_mut(i);
             let x = before.last().map_or(x, Stage::y);
             if let Some(stage) = rest.first_mut() {
-                stage.with_observe(x, None, &[], |observe, seen| observe.calibrate(seen))?;
+                stage.calibrate(x, None, &[])?;
             }
         }
         for i in 0..self.on_weight.len() {
             self.excite(cx, x)?;
             let x = input_of(&self.on_input, self.on_input.len(), x);
             let drive = &self.drive[..self.drive_len];
-            self.on_weight[i].with_observe(x, Some(drive), &[], |observe, seen| observe.calibrate(seen))?;
+            self.on_weight[i].calibrate(x, Some(drive), &[])?;
             self.settle_one(i, When::Start)?;
         }
         self.excite(cx, x)?;
@@ -415,7 +404,7 @@ impl Layer for Neurons {
             let (before, rest) = self.on_drive.split_at_mut(i);
             let z = before.last().map_or(&self.drive[..self.drive_len], Stage::y);
             if let Some(stage) = rest.first_mut() {
-                stage.with_observe(z, None, y, |observe, seen| observe.calibrate(seen))?;
+                stage.calibrate(z, None, y)?;
             }
         }
         self.fire(cx, y)?;

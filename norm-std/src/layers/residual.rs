@@ -169,7 +169,7 @@ impl Layer for Residual {
         if let Some(neurons) = &mut self.shortcut {
             neurons.observe(cx, x, y, change)?;
         }
-        self.firing.observe(&self.sum[..self.len], y)?;
+        self.firing.observe(cx, &self.sum[..self.len], y)?;
         // What comes by two ways did not change by one factor.
         Ok(0.0)
     }

@@ -1,6 +1,6 @@
 //! One method at its place in a layer.
 
-use norm_core::{Method, Observe, Pass, Seen};
+use norm_core::{Method, Pass, Seen};
 
 use super::{Context, Named, Param, join};
 use crate::Error;
@@ -66,7 +66,7 @@ impl Stage {
         };
         (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
         let (y, tape) = (sized(&mut self.y, self.len), sized(&mut self.tape, self.tape_len));
-        method.forward(x, y, tape).map_err(Error::method(method.info().name))
+        method.forward_by(cx.threads(), x, y, tape).map_err(Error::method(method.info().name))
     }
 
     /// `dx` is overwritten, and so are the gradients of the method's parameters.
@@ -85,28 +85,52 @@ impl Stage {
         dweight.fill(0.0);
         dbias.fill(0.0);
         let pass = Pass { x, tape: &self.tape[..self.tape_len], dy };
-        method.backward(pass, dx, [dweight, dbias]).map_err(Error::method(method.info().name))
+        method
+            .backward_by(cx.threads(), pass, dx, [dweight, dbias])
+            .map_err(Error::method(method.info().name))
     }
 
     /// The inference form.
     pub(super) fn infer(&self, cx: &Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         let method = self.method(cx.shared);
-        method.infer(x, y).map_err(Error::method(method.info().name))
+        method.infer_by(cx.threads(), x, y).map_err(Error::method(method.info().name))
     }
 
-    /// Calls `f` with the method's own slow state, if it has any, and what the last forward pass saw: the rows that
-    /// came in, and for a method of weights the `drive` that came of them.
-    pub(super) fn with_observe<R: Default>(
+    /// Lets the method's own slow state, if it has any, follow what the last forward pass saw: the rows that came in, for a
+    /// method of weights the `drive` that came of them, and what the neurons fired. Returns the mean change of the log gain.
+    pub(super) fn observe(
+        &mut self,
+        cx: &Context<'_>,
+        x: &[f32],
+        drive: Option<&[f32]>,
+        activity: &[f32],
+    ) -> Result<f32, Error> {
+        let Owner::Own(method) = &mut self.owner else { return Ok(0.0) };
+        let seen = Seen { x, y: drive.unwrap_or(&self.y[..self.len]), activity };
+        let done = method.observe_by(cx.threads(), seen, &self.tape[..self.tape_len]);
+        done.map_err(Error::method(method.info().name))
+    }
+
+    /// Tells the method's own slow state that its inputs are about to change by the factor `exp(log_gain)`.
+    pub(super) fn compensate(&mut self, log_gain: f32) {
+        if let Owner::Own(method) = &mut self.owner
+            && let Some(observe) = method.as_observe()
+        {
+            observe.compensate(log_gain);
+        }
+    }
+
+    /// Sets the method's own slow state at once; the arguments are those of [`observe`](Self::observe).
+    pub(super) fn calibrate(
         &mut self,
         x: &[f32],
         drive: Option<&[f32]>,
         activity: &[f32],
-        f: impl FnOnce(&mut dyn Observe<f32>, Seen<'_, f32>) -> Result<R, norm_core::Error>,
-    ) -> Result<R, Error> {
-        let Owner::Own(method) = &mut self.owner else { return Ok(R::default()) };
+    ) -> Result<(), Error> {
+        let Owner::Own(method) = &mut self.owner else { return Ok(()) };
         let name = method.info().name;
         let seen = Seen { x, y: drive.unwrap_or(&self.y[..self.len]), activity };
-        method.as_observe().map_or(Ok(R::default()), |observe| f(observe, seen)).map_err(Error::method(name))
+        method.as_observe().map_or(Ok(()), |observe| observe.calibrate(seen)).map_err(Error::method(name))
     }
 
     /// Folds the method into plain weights and biases, if it can be.

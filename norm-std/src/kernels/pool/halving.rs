@@ -121,24 +121,11 @@ fn forward(lanes: impl Lanes, g: &Geometry, x: &[f32], y: &mut [f32], mut chosen
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-struct OnV3<F>(F);
-
-#[cfg(target_arch = "x86_64")]
-impl<F: FnOnce()> pulp::WithSimd for OnV3<F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        (self.0)();
-    }
-}
-
 /// As the general one.
 pub(super) fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], chosen: Option<&mut [u32]>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = super::super::v3() {
-        let run = OnV3(
+        let run = super::super::OnV3(
             #[inline(always)]
             || forward(simd, g, x, y, chosen),
         );

@@ -1,0 +1,94 @@
+//! Methods that have kernels of their own here: norm-core's arithmetic in norm-core's order, hence its bits, but several sums
+//! side by side, memory read in rows, vector instructions, and threads.
+//!
+//! A method without kernels runs norm-core's own code. Whatever is out of the ordinary (wrong lengths, values that over- or
+//! underflow) is left to norm-core, which knows what to do and what to say. `tests/agreement.rs` holds both together.
+
+use std::any::Any;
+
+use norm_core::{Error, Method, Normalize, Pass, Real, Seen};
+
+use super::vectorized;
+use crate::threads::Threads;
+
+mod batch;
+mod centering;
+mod channel;
+mod columns;
+mod group;
+mod layer;
+mod rms;
+mod rows;
+mod runs;
+mod scaling;
+mod wide;
+
+/// `x`, `y`, tape
+type Forward<T, M> = fn(&M, &Threads, &[T], &mut [T], &mut [T]) -> Result<(), Error>;
+/// The pass, `dx`, gradients of the parameters
+type Backward<T, M> = fn(&M, &Threads, Pass<'_, T>, &mut [T], [&mut [T]; 2]) -> Result<(), Error>;
+/// `x`, `y`
+type Infer<T, M> = fn(&M, &Threads, &[T], &mut [T]) -> Result<(), Error>;
+/// What was seen, tape of the forward pass or nothing
+type Observes<T, M> = fn(&mut M, &Threads, Seen<'_, T>, &[T]) -> Result<T, Error>;
+
+/// What a method `M` computes with.
+pub(crate) struct Kernels<T: 'static, M: 'static> {
+    pub(crate) forward: Forward<T, M>,
+    pub(crate) backward: Backward<T, M>,
+    pub(crate) infer: Infer<T, M>,
+    pub(crate) observe: Observes<T, M>,
+}
+
+impl<T, M> Clone for Kernels<T, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, M> Copy for Kernels<T, M> {}
+
+impl<T: Real, M: Method<T>> Kernels<T, M> {
+    /// Those of `M`, if it has any here; else norm-core's.
+    pub(crate) fn of() -> Self {
+        const OURS: [&(dyn Any + Sync); 7] = [
+            &batch::KERNELS,
+            &centering::KERNELS,
+            &scaling::KERNELS,
+            &layer::KERNELS,
+            &rms::KERNELS,
+            &group::GROUP,
+            &group::INSTANCE,
+        ];
+        let ours = OURS.into_iter().find_map(|kernels| (kernels as &dyn Any).downcast_ref::<Self>());
+        ours.copied().unwrap_or(const { Self::of_core() })
+    }
+
+    /// norm-core's own code, compiled for the vector instructions of this machine.
+    pub(super) const fn of_core() -> Self {
+        Self {
+            forward: |method, _, x, y, tape| vectorized(|| method.forward(x, y, tape)),
+            backward: |method, _, pass, dx, grads| vectorized(|| method.backward(pass, dx, grads)),
+            infer: |method, _, x, y| vectorized(|| method.infer(x, y)),
+            observe: |method, _, seen, tape| match method.as_observe() {
+                Some(observe) => observe.observe_kept(seen, tape),
+                None => Ok(T::ZERO),
+            },
+        }
+    }
+}
+
+/// Whether `x` is whole rows, and what else must be as long is.
+fn fits<T: Real>(method: &impl Normalize<T>, x: &[T], others: &[usize]) -> bool {
+    let width = method.width();
+    width > 0 && !x.is_empty() && x.len().is_multiple_of(width) && others.iter().all(|&len| len == x.len())
+}
+
+/// About so many operations are made of each value: for sharing out work.
+const OPERATIONS: usize = 4;
+
+/// `y += x`
+#[inline(always)]
+fn accumulate(y: &mut [f32], x: &[f32]) {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+}

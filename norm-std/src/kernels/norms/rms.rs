@@ -1,0 +1,144 @@
+//! RMS norm.
+
+use norm_core::layer::RmsNorm;
+use norm_core::sum::RUN;
+use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
+
+use super::rows;
+use super::runs::{self, Runs};
+use super::wide::{Eight, Wide, eight};
+use super::{Kernels, OPERATIONS, fits};
+use crate::threads::Threads;
+
+type Rms = RmsNorm<f32, Vec<f32>>;
+
+/// What is kept of a row: a power of two that its values are multiplied by, and 1 over their root mean square then.
+const TAPE: usize = 2;
+
+pub(super) const KERNELS: Kernels<f32, Rms> = Kernels { forward, backward, infer, ..Kernels::of_core() };
+
+fn affine(norm: &Rms) -> Option<(&[f32], f32)> {
+    match norm.form() {
+        Some(Form::RmsNorm { weight, eps }) => Some((weight, eps)),
+        _ => None,
+    }
+}
+
+fn forward(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
+    let width = norm.width();
+    match affine(norm) {
+        Some(affine) if fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(x.len() / width) => {
+            let rows = threads.share(x.len() / width, OPERATIONS * width);
+            let pieces =
+                x.chunks(rows * width).zip(y.chunks_mut(rows * width)).zip(tape.chunks_mut(rows * TAPE));
+            threads.each(pieces, |((x, y), tape)| eight!(w => map(w, norm, x, y, affine, tape)));
+            Ok(())
+        }
+        _ => norm.forward(x, y, tape),
+    }
+}
+
+fn infer(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    let width = norm.width();
+    match affine(norm) {
+        Some(affine) if fits(norm, x, &[y.len()]) => {
+            let rows = threads.share(x.len() / width, OPERATIONS * width);
+            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
+            threads.each(pieces, |(x, y)| eight!(w => map(w, norm, x, y, affine, &mut [])));
+            Ok(())
+        }
+        _ => norm.infer(x, y),
+    }
+}
+
+#[inline(always)]
+fn map<W: Wide>(w: W, norm: &Rms, x: &[f32], y: &mut [f32], (weight, eps): (&[f32], f32), tape: &mut [f32]) {
+    let width = weight.len();
+    let mut slots = tape.as_chunks_mut().0.iter_mut();
+    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        let mut unkept = [0.0; 2];
+        let slot = slots.next().unwrap_or(&mut unkept);
+        let [squares] = rows::sums(
+            w,
+            [x],
+            #[inline(always)]
+            |[x]| [w.mul(x, x)],
+        );
+        let mean = squares / width as f32;
+        if !(mean >= f32::MIN_POSITIVE / (f32::EPSILON * f32::EPSILON) && mean.is_finite()) {
+            // Rare, and norm-core knows what to do. A row is of the right length.
+            let _ = norm.forward(x, y, slot);
+            continue;
+        }
+        *slot = [1.0, 1.0 / (mean + eps).sqrt()];
+        let inverse = w.splat(slot[1]);
+        rows::map(
+            w,
+            [x, weight],
+            y,
+            #[inline(always)]
+            |[x, weight]| w.mul(w.mul(x, inverse), weight),
+        );
+    }
+}
+
+fn backward(
+    norm: &Rms,
+    threads: &Threads,
+    pass: Pass<'_, f32>,
+    dx: &mut [f32],
+    [dweight, none]: [&mut [f32]; 2],
+) -> Result<(), Error> {
+    let width = norm.width();
+    match affine(norm) {
+        Some((weight, _))
+            if fits(norm, pass.x, &[pass.dy.len(), dx.len()])
+                && pass.tape.len() == norm.tape_len(pass.x.len() / width)
+                && dweight.len() == width =>
+        {
+            let runs = Runs { width, tape: TAPE, rows: RUN };
+            runs::backward(threads, &runs, pass, dx, [dweight], |pass, dx, [sums]| {
+                eight!(w => gradients(w, pass, dx, weight, sums));
+            });
+            Ok(())
+        }
+        _ => norm.backward(pass, dx, [dweight, none]),
+    }
+}
+
+#[inline(always)]
+fn gradients<W: Wide>(
+    w: W,
+    Pass { x, tape, dy }: Pass<'_, f32>,
+    dx: &mut [f32],
+    weight: &[f32],
+    dw: &mut [Eight],
+) {
+    let (width, n) = (weight.len(), weight.len() as f32);
+    let each = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+    for (((x, dy), dx), &[scale, rms]) in each.zip(tape.as_chunks().0) {
+        // Only the two factors of the slope are of interest here.
+        let [a, b] = Moments { scale, mean: 0.0, low: 0.0, rstd: rms, var: 0.0 }.slope();
+        let (a, b) = (w.splat(a), w.splat(b));
+        let (scale, rms) = (w.splat(scale), w.splat(rms));
+        let [along] = rows::sums(
+            w,
+            [dy, weight, x],
+            #[inline(always)]
+            |[dy, weight, x]| [w.mul(w.mul(dy, weight), w.mul(w.mul(x, scale), rms))],
+        );
+        let along = w.splat(along / n);
+        rows::map_and_add(
+            w,
+            [x, dy, weight],
+            dx,
+            [&mut *dw],
+            #[inline(always)]
+            |[x, dy, weight]| {
+                let x = w.mul(w.mul(x, scale), rms);
+                let g = w.sub(w.mul(dy, weight), w.mul(x, along));
+                (w.mul(w.mul(a, g), b), [w.mul(dy, x)])
+            },
+        );
+    }
+}
