@@ -2,7 +2,8 @@
 
 use super::step::{Requantize, Rescale};
 use super::window::{Place, Window};
-use crate::sum::{BLOCK, LANES, dot};
+use crate::Moments;
+use crate::sum::{BLOCK, LANES, RUN, dot};
 use crate::whole_rows::WholeRows;
 
 /// `y = W x + b`, sums in the order of [`crate::sum`]: two neurons side by side, so that each input is read once for both.
@@ -47,6 +48,65 @@ fn dots(x: &[f32], a: &[f32], b: &[f32]) -> [f32; 2] {
         }
     }
     lanes.map(|[a, b, c, d, e, f, g, h]| 0.0 + (((a + e) + (c + g)) + ((b + f) + (d + h))))
+}
+
+/// As [`LayerNorm`](crate::layer::LayerNorm), the same bits, written for processors that do one thing at a time.
+#[inline(always)]
+pub(super) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+    let quick = || {
+        let (n, [sum]) = (x.len() as f32, one_block(x, |x| [x])?);
+        let mean = sum / n;
+        let [low, second] = one_block(x, |x| [x - mean, (x - mean) * (x - mean)])?;
+        Moments::quick(mean, low / n, second / n, eps)
+    };
+    let m = quick().unwrap_or_else(|| Moments::of_row(x, eps));
+    if m.scale == 1.0 {
+        scale_and_shift(x, weight, bias, y, |x| ((x - m.mean) - m.low) * m.rstd);
+    } else {
+        scale_and_shift(x, weight, bias, y, |x| m.normalize(x));
+    }
+}
+
+/// Sums over a row of one block, to which a compensated total adds no more than the sign of a zero.
+#[inline(always)]
+fn one_block<const K: usize>(x: &[f32], f: impl Fn(f32) -> [f32; K]) -> Option<[f32; K]> {
+    if x.len() > BLOCK {
+        return None;
+    }
+    let mut lanes = [[0.0f32; LANES]; K];
+    let (x, rest) = x.as_chunks::<LANES>();
+    for x in x {
+        for l in 0..LANES {
+            let terms = f(x[l]);
+            for k in 0..K {
+                lanes[k][l] += terms[k];
+            }
+        }
+    }
+    for (l, &x) in rest.iter().enumerate() {
+        for (lanes, term) in lanes.iter_mut().zip(f(x)) {
+            if let Some(lane) = lanes.get_mut(l) {
+                *lane += term;
+            }
+        }
+    }
+    Some(lanes.map(|[a, b, c, d, e, f, g, h]| 0.0 + (((a + e) + (c + g)) + ((b + f) + (d + h)))))
+}
+
+/// `y = f(x) w + b`, [`RUN`] values in a turn of the loop.
+#[inline(always)]
+fn scale_and_shift(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
+    let (y, y_rest) = y.as_chunks_mut::<RUN>();
+    let ((x, x_rest), (w, w_rest), (b, b_rest)) = (x.as_chunks(), w.as_chunks(), b.as_chunks());
+    for ((y, x), (w, b)) in y.iter_mut().zip(x).zip(w.iter().zip(b)) {
+        let (x, w, b): (&[f32; RUN], &[f32; RUN], &[f32; RUN]) = (x, w, b);
+        for l in 0..RUN {
+            y[l] = f(x[l]) * w[l] + b[l];
+        }
+    }
+    for ((y, &x), (&w, &b)) in y_rest.iter_mut().zip(x_rest).zip(w_rest.iter().zip(b_rest)) {
+        *y = f(x) * w + b;
+    }
 }
 
 /// What a window sees at one place, multiplied by its weights and added up, tap after tap.

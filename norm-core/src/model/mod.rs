@@ -49,7 +49,7 @@ pub use aligned::Aligned;
 pub use error::{LoadError, Problem};
 
 use crate::error::length;
-use crate::layer::{DivisiveNorm, GroupNorm, KWinners, LayerNorm, RmsNorm};
+use crate::layer::{DivisiveNorm, GroupNorm, KWinners, RmsNorm};
 use crate::{Error, Normalize};
 use format::{HEADER, MAGIC, UNCHECKED, VERSION};
 use step::{Flow, Homeostasis, Step};
@@ -346,7 +346,7 @@ fn apply<const KINDS: u32>(step: &Step<'_>, x: &[f32], y: &mut [f32]) -> Result<
         }
         Step::Pool { window, max: false } if has(kind::AVG_POOL) => kernels::avg_pool(window, x, y),
         Step::LayerNorm { eps, f, weight, bias } if has(kind::LAYER_NORM) => {
-            LayerNorm::new(*weight, *bias, *eps)?.infer(x, y)?;
+            kernels::layer_norm(x, weight, bias, *eps, y);
             f.apply::<KINDS>(y);
         }
         Step::RmsNorm { eps, f, weight } if has(kind::RMS_NORM) => {

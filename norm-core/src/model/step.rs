@@ -300,8 +300,9 @@ fn pool_window(r: &mut Fields<'_>) -> Result<Window, Problem> {
     Window::new(r.sizes()?, [0, 0])
 }
 
+/// By the bits, which of positive numbers have their order: without a floating-point unit, and every time a model is run.
 fn at_least_0(x: f32) -> Result<f32, Problem> {
-    if (0.0..=f32::MAX).contains(&x) { Ok(x) } else { Err(Problem::Parameter) }
+    if x.to_bits() < f32::INFINITY.to_bits() { Ok(x) } else { Err(Problem::Parameter) }
 }
 
 fn finite(x: f32) -> Result<f32, Problem> {

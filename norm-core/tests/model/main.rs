@@ -7,6 +7,8 @@ mod oracle;
 mod runs;
 
 use files::{bytes_of, complete, living, networks, step};
+use norm_core::Normalize;
+use norm_core::layer::LayerNorm;
 use norm_core::model::format::kind;
 use norm_core::model::{Model, kinds_of, saved_of, shape_of, state_of, work_of};
 
@@ -54,6 +56,28 @@ fn every_step_does_what_the_format_says() {
         }
     }
     assert_eq!(seen, (1 << kind::COUNT) - 1, "a kind has no network here");
+}
+
+/// A stored network has loops of its own for layer norm.
+#[test]
+fn layer_norm_gives_the_bits_of_the_method() {
+    for width in (1..300).chain([512, 1000]) {
+        let [weight, bias] = [2, 3].map(|seed| input(width, seed));
+        let arrays: Vec<u32> = weight.iter().chain(&bias).map(|v| v.to_bits()).collect();
+        let parts: [&[u32]; 2] = [&[width as u32, 1e-5f32.to_bits(), 0], &arrays];
+        let file = complete(width as u32, width as u32, &step(kind::LAYER_NORM, &parts)).unwrap();
+        let model: Model = Model::load(bytes_of(&file)).unwrap();
+        let norm = LayerNorm::new(&weight[..], &bias[..], 1e-5).unwrap();
+        // Offsets and sizes of which squares lose digits, overflow or vanish, and zeros of either sign.
+        for (offset, size) in [(0.0, 1.0), (1e4, 1.0), (0.0, 1e30), (0.0, 1e-30), (-0.0, 0.0)] {
+            let x: Vec<f32> = input(width, 1).iter().map(|v| offset + size * v).collect();
+            let (mut y, mut expected) = (vec![0.0; width], vec![0.0; width]);
+            model.run(&x, &mut [], &mut y).unwrap();
+            norm.infer(&x, &mut expected).unwrap();
+            let same = y.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "width {width}, offset {offset}, size {size}");
+        }
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn layer_norm(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         .floats(ROW, 0.0, 0.5);
     let mut y = [0.0; ROW];
     let file = file.file(ROW, ROW, ROW, 0);
-    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::LAYER_NORM }>(counter, file, &x, &mut y, 1)?;
+    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::LAYER_NORM }>(counter, file, &x, &mut y)?;
     line(out, &["layer-norm-128 rust"], &[used]);
     #[cfg(feature = "c")]
     {
@@ -185,7 +185,7 @@ fn dense_f32(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     );
     let file = file.file(INPUTS, NEURONS, INPUTS, 0);
     let mut y = [0.0; NEURONS];
-    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::DENSE }>(counter, file, x64, &mut y, 1)?;
+    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::DENSE }>(counter, file, x64, &mut y)?;
     line(out, &["dense-64x32-f32 rust"], &[used]);
     #[cfg(feature = "c")]
     {
@@ -220,7 +220,7 @@ fn dense_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     file.step(kind::DEQUANTIZE, &[neurons, one, 0, 0]);
     const I8: u32 = 1 << kind::QUANTIZE | 1 << kind::DENSE_I8 | 1 << kind::DEQUANTIZE;
     let file = file.file(INPUTS, NEURONS, (INPUTS + NEURONS) / 4, 0);
-    let used = step::<I8>(counter, file, x64, &mut y, 1)?;
+    let used = step::<I8>(counter, file, x64, &mut y)?;
     line(out, &["dense-64x32-int8 rust"], &[used]);
     #[cfg(feature = "c")]
     {
@@ -265,7 +265,7 @@ fn conv_f32(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     file.floats(channels_out, 0.0, 0.1).floats(TAPS, 0.0, 0.2);
     let file = file.file(IMAGE, channels_out * PLACES, IMAGE, 0);
     let mut y = [0.0; CONV[3] * PLACES];
-    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::CONV }>(counter, file, &x[..IMAGE], &mut y, 1)?;
+    let used = step::<{ 1 << kind::ACTIVATION | 1 << kind::CONV }>(counter, file, &x[..IMAGE], &mut y)?;
     line(out, &["conv-2x8x8-8x3x3-f32 rust"], &[used]);
     #[cfg(feature = "c")]
     {
@@ -296,7 +296,7 @@ fn conv_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     file.step(kind::DEQUANTIZE, &[(channels_out * PLACES) as u32, one, 0, 0]);
     const CONV_I8: u32 = 1 << kind::QUANTIZE | 1 << kind::CONV_I8 | 1 << kind::DEQUANTIZE;
     let file = file.file(IMAGE, channels_out * PLACES, (IMAGE + channels_out * PLACES) / 4, 0);
-    let used = step::<CONV_I8>(counter, file, &x[..IMAGE], &mut y, 1)?;
+    let used = step::<CONV_I8>(counter, file, &x[..IMAGE], &mut y)?;
     line(out, &["conv-2x8x8-8x3x3-int8 rust"], &[used]);
     #[cfg(feature = "c")]
     {
@@ -332,24 +332,15 @@ fn conv_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Instructions of one step of a file.
+/// Instructions of the second step of a file.
 #[inline(never)]
-fn step<const KINDS: u32>(
-    counter: &Counter,
-    file: &[u8],
-    x: &[f32],
-    y: &mut [f32],
-    step: usize,
-) -> Result<u32, Failure> {
+fn step<const KINDS: u32>(counter: &Counter, file: &[u8], x: &[f32], y: &mut [f32]) -> Result<u32, Failure> {
     let model = Model::<KINDS>::load(black_box(file))?;
     let mut work = [0.0; CONV[3] * PLACES + IMAGE];
-    let mut times = [0; 2];
+    let mut times = [0; 3];
     model.run_probed(black_box(x), &mut work, y, |at, _| {
-        if at + 1 == step {
-            times[0] = counter.now();
-        } else if at == step {
-            times[1] = counter.now();
-        }
+        let now = counter.now();
+        times.get_mut(at).into_iter().for_each(|time| *time = now);
     })?;
     Ok(counter.since(times[0], times[1]))
 }
