@@ -33,5 +33,16 @@ fn main() -> io::Result<()> {
             .warnings(true)
             .compile("kernels");
     }
+    #[cfg(feature = "cmsis")]
+    {
+        println!("cargo::rerun-if-env-changed=CMSIS_NN");
+        let sources = PathBuf::from(of("CMSIS_NN"));
+        cc::Build::new()
+            .file(sources.join("Source/NNSupportFunctions/arm_nn_vec_mat_mult_t_per_ch_s8.c"))
+            .include(sources.join("Include"))
+            .define("CMSIS_NN_USE_SINGLE_ROUNDING", None)
+            .opt_level(3)
+            .compile("cmsis");
+    }
     Ok(())
 }

@@ -2,7 +2,8 @@
 # Builds the firmware, runs it on an emulated microcontroller, and compares every bit with the desktop's.
 # That it links at all proves that no panic can be reached (see src/lib.rs).
 #
-# usage: run.sh [m0] [m3] [m4f] [riscv] [proof]     all by default; proof shows that a reachable panic would not link
+# usage: run.sh [m0] [m3] [m4f] [riscv] [proof] [whole]
+#   all but the last by default; proof shows that a reachable panic would not link; whole follows all rows of the gas sensors
 # exit:  0 all as it should be, 1 a difference or a reachable panic, 2 something needed is missing
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,7 +12,7 @@ cd "$(dirname "$0")"
 source toolchain.sh
 
 usage() {
-    echo "usage: run.sh [m0] [m3] [m4f] [riscv] [proof]" >&2
+    echo "usage: run.sh [m0] [m3] [m4f] [riscv] [proof] [whole]" >&2
     exit 2
 }
 
@@ -61,6 +62,11 @@ for what in "$@"; do
         compare "${m4f[@]}" methods
         compare "${m4f[@]}" every --no-default-features
         compare "${m4f[@]}" networks
+        ;;
+    whole)
+        [ -e models/gas-whole.rows ] ||
+            missing "no models/gas-whole.rows: with the data in NORM_DATA_DIR, 'cargo run --release -p norm-std --example firmware -- whole'"
+        compare "Cortex-M4F" thumbv7em-none-eabihf release networks --no-default-features --features whole
         ;;
     riscv) compare "RISC-V" riscv32imac-unknown-none-elf release networks ;;
     proof)

@@ -11,6 +11,8 @@ cd "$(dirname "$0")"
 # shellcheck source=toolchain.sh
 source toolchain.sh
 page=/dev/stdout
+arm=${CMSIS_NN:+cmsis}
+arm=${arm:-c}
 [ $# -gt 0 ] || { set -- m0 m3 m4f riscv && page=../../docs/embedded-figures.md; }
 command -v python3 >/dev/null || missing "no python3"
 
@@ -41,9 +43,9 @@ measure() {
 for board in "$@"; do
     echo "board $board"
     case $board in
-    m0) measure thumbv6m-none-eabi c qemu-system-arm -machine microbit ;;
-    m3) measure thumbv7m-none-eabi c qemu-system-arm -machine mps2-an385 ;;
-    m4f) measure thumbv7em-none-eabihf c qemu-system-arm -machine mps2-an386 ;;
+    m0) measure thumbv6m-none-eabi "$arm" qemu-system-arm -machine microbit ;;
+    m3) measure thumbv7m-none-eabi "$arm" qemu-system-arm -machine mps2-an385 ;;
+    m4f) measure thumbv7em-none-eabihf "$arm" qemu-system-arm -machine mps2-an386 ;;
     riscv) measure riscv32imac-unknown-none-elf figures qemu-system-riscv32 -machine virt -bios none ;;
     *) echo "usage: table.sh [m0] [m3] [m4f] [riscv]" >&2 && exit 2 ;;
     esac

@@ -1,11 +1,12 @@
 //! Makes what the firmware of norm-core carries in its flash: trained networks, rows to answer, and how sensors drift.
 //!
 //! ```sh
-//! cargo run --release -p norm-std --example firmware -- [--check] [gas]
+//! cargo run --release -p norm-std --example firmware -- [--check] [gas] [whole]
 //! ```
 //!
 //! writes `norm-core/firmware/models`; with `--check` nothing is written, but what is there must be the same, byte for byte. The
-//! digits are part of norm-std; `gas` makes the networks of the gas sensors too, for which `NORM_DATA_DIR` must have them.
+//! digits are part of norm-std; `gas` makes the networks of the gas sensors too, for which `NORM_DATA_DIR` must have them, and
+//! `whole` all their rows, which `run.sh whole` follows.
 //!
 //! Networks are trained, and data drift, as in `norm experiment drift`, and the accuracy that it would report is
 //! printed for the same rows: what norm-std's own network reaches, answering and then following one row after another.
@@ -39,13 +40,14 @@ const WINDOWS: usize = 20;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|a| a == name);
-    if let Some(unknown) = arguments.iter().find(|a| !["--check", "gas"].contains(&a.as_str())) {
-        eprintln!("error: no such argument {unknown:?}; usage: firmware [--check] [gas]");
+    if let Some(unknown) = arguments.iter().find(|a| !["--check", "gas", "whole"].contains(&a.as_str())) {
+        eprintln!("error: no such argument {unknown:?}; usage: firmware [--check] [gas] [whole]");
         return ExitCode::from(2);
     }
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../norm-core/firmware/models");
     let files = Files { dir, check: has("--check") };
     let done = digits(&files).and_then(|()| if has("gas") { gas(&files) } else { Ok(()) });
+    let done = done.and_then(|()| if has("whole") { whole(&files) } else { Ok(()) });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -192,6 +194,15 @@ fn gas(files: &Files) -> Result<()> {
         files.put(name, &export(&network, &input, &Options { int8, live: true })?.file)?;
     }
     Ok(())
+}
+
+/// All later rows of the gas sensors, in the order and to the last bit as `norm experiment drift` meets them; their labels.
+fn whole(files: &Files) -> Result<()> {
+    let raw = "gas-drift".parse::<Source>()?.load(&Load::default())?;
+    let rows = raw.test.select(&sessions(&raw.test));
+    let mut bytes: Vec<u8> = rows.x.iter().flat_map(|x| x.to_le_bytes()).collect();
+    bytes.extend(rows.y.iter().map(|&label| label as u8));
+    files.put("gas-whole.rows", &bytes)
 }
 
 /// Session by session, the rows of each in random order.

@@ -321,12 +321,40 @@ impl Stream for Converter {
 
 /// The gas sensors, which age over 36 months, by networks of `f32` and of `i8` that follow.
 pub fn gas(out: &mut impl Output) -> Result<(), Failure> {
-    let rows = Converter::new(GAS);
+    gas_stream(out, &Converter::new(GAS))
+}
+
+/// All their rows, as `norm experiment drift` meets them: the features (`f32`), then the labels.
+pub fn gas_whole(out: &mut impl Output, file: &'static [u8]) -> Result<(), Failure> {
+    let rows = file.len() / (4 * FEATURES + 1) * 4 * FEATURES;
+    let (rows, labels) = file.split_at_checked(rows).unwrap_or_default();
+    gas_stream(out, &Whole { rows: rows.as_chunks().0, labels })
+}
+
+fn gas_stream(out: &mut impl Output, rows: &impl Stream) -> Result<(), Failure> {
     with_state!(include_model!("../models/gas-live.norm"), |model, memory| {
-        follow::<_, FEATURES>(out, "gas-sensors", &model, memory, &rows)?;
+        follow::<_, FEATURES>(out, "gas-sensors", &model, memory, rows)?;
     });
     with_state!(include_model!("../models/gas-live-int8.norm"), |model, memory| {
-        follow::<_, FEATURES>(out, "gas-sensors-int8", &model, memory, &rows)?;
+        follow::<_, FEATURES>(out, "gas-sensors-int8", &model, memory, rows)?;
     });
     Ok(())
+}
+
+struct Whole {
+    rows: &'static [[u8; 4 * FEATURES]],
+    labels: &'static [u8],
+}
+
+impl Stream for Whole {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn row(&self, at: usize, to: &mut [f32]) -> Option<u8> {
+        for (x, word) in to.iter_mut().zip(self.rows.get(at)?.as_chunks().0) {
+            *x = f32::from_le_bytes(*word);
+        }
+        self.labels.get(at).copied()
+    }
 }

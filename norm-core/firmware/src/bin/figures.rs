@@ -249,6 +249,35 @@ fn dense_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         });
         let same = y.iter().zip(z).all(|(&y, z)| y == f32::from(z));
         line(out, &["dense-64x32-int8 c"], &[used, u32::from(same)]);
+        #[cfg(feature = "cmsis")]
+        {
+            // Rounds at the same place.
+            let shift = [31 - SHIFT as i32; NEURONS];
+            let used = counter.instructions(|| {
+                // SAFETY: as above; nothing was added up before, and no value has an offset.
+                unsafe {
+                    c::arm_nn_vec_mat_mult_t_per_ch_s8(
+                        q.as_ptr(),
+                        weight.as_ptr().cast(),
+                        core::ptr::null(),
+                        bias.as_ptr().cast(),
+                        z.as_mut_ptr(),
+                        0,
+                        0,
+                        multiplier.as_ptr().cast(),
+                        shift.as_ptr(),
+                        INPUTS as i32,
+                        NEURONS as i32,
+                        -128,
+                        127,
+                        1,
+                        0,
+                    )
+                };
+            });
+            let same = y.iter().zip(z).all(|(&y, z)| y == f32::from(z));
+            line(out, &["dense-64x32-int8 cmsis"], &[used, u32::from(same)]);
+        }
     }
     Ok(())
 }
@@ -412,6 +441,24 @@ mod c {
             bias: *const f32,
             y: *mut f32,
         );
+        #[cfg(feature = "cmsis")]
+        pub(crate) fn arm_nn_vec_mat_mult_t_per_ch_s8(
+            x: *const i8,
+            weight: *const i8,
+            weight_sums: *const i32,
+            bias: *const i32,
+            y: *mut i8,
+            x_offset: i32,
+            y_offset: i32,
+            multiplier: *const i32,
+            shift: *const i32,
+            inputs: i32,
+            neurons: i32,
+            low: i32,
+            high: i32,
+            stride: i32,
+            weight_offset: i32,
+        ) -> i32;
         pub(crate) fn c_conv_i8(
             channels: i32,
             size: i32,

@@ -14,7 +14,9 @@ fn workload(out: &mut impl Output) -> Result<(), Failure> {
         networks::digits(out)?;
         networks::drifting_digits(out)?;
     }
-    #[cfg(feature = "gas")]
+    #[cfg(all(feature = "gas", not(feature = "whole")))]
     networks::gas(out)?;
+    #[cfg(feature = "whole")]
+    networks::gas_whole(out, include_bytes!("../../models/gas-whole.rows"))?;
     Ok(())
 }
