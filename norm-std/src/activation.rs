@@ -88,7 +88,7 @@ impl Activation {
         }
         match self {
             // A comparison, not `max`, which would hide a NaN.
-            Activation::Relu => vectorized(|| map(z, y, |z| if z < 0.0 { 0.0 } else { z })),
+            Activation::Relu => vectorized!(map(z, y, |z| if z < 0.0 { 0.0 } else { z })),
             Activation::LeakyRelu => map(z, y, |z| if z < 0.0 { 0.01 * z } else { z }),
             Activation::Tanh => map(z, y, Real::tanh),
             Activation::Sigmoid => map(z, y, sigmoid),
@@ -108,7 +108,7 @@ impl Activation {
             }
         }
         match self {
-            Activation::Relu => vectorized(|| {
+            Activation::Relu => vectorized!({
                 for (dy, &y) in dy.iter_mut().zip(y) {
                     // All bits where y is above 0 (or NaN), else none. A comparison would become a masked store, which some
                     // processors take ten times as long for.

@@ -75,7 +75,7 @@ pub fn conv2d_params(
     let pieces = x.chunks(image).zip(du.chunks(output)).zip(sums.chunks_mut(grads));
     team.each(pieces, |own, ((x, du), sums)| params(g, x, pad, du, sums.split_at_mut(weights), own));
     let (first, others) = sums.split_at_mut(grads);
-    vectorized(|| {
+    vectorized!({
         for sums in others.chunks_exact(grads) {
             first.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
@@ -102,7 +102,7 @@ fn params(
     for (x, du) in x.chunks_exact(g.input.len()).zip(du.chunks_exact(channels * positions)) {
         unfold(g, x, pad, columns);
         for (dbias, du) in dbias.iter_mut().zip(du.chunks_exact(positions)) {
-            *dbias += vectorized(|| sum(du));
+            *dbias += vectorized!(sum(du));
         }
         let (du, columns) = ((du, Transposed::No), (&*columns, Transposed::Yes));
         product((channels, positions, taps), du, columns, true, dweight, &mut own.panels);

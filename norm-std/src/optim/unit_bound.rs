@@ -1,4 +1,4 @@
-use crate::kernels::vectorized;
+use crate::kernels::{squares, vectorized};
 
 /// Bounded plasticity: limits the gradient of each neuron's weights to a fraction of the norm of these weights.
 ///
@@ -9,7 +9,7 @@ use crate::kernels::vectorized;
 /// The unit-wise gradient clipping of Brock, De, Smith, Simonyan, *High-Performance Large-Scale Image Recognition Without
 /// Normalization*, ICML 2021, arXiv:2102.06171. `unit` is the number of weights of one neuron.
 pub fn bound_units(weight: &[f32], grad: &mut [f32], unit: usize, bound: f32) {
-    vectorized(|| {
+    vectorized!({
         for (w, g) in weight.chunks_exact(unit.max(1)).zip(grad.chunks_exact_mut(unit.max(1))) {
             let factor = unit_factor(w, g, bound);
             if factor < 1.0 {
@@ -22,8 +22,8 @@ pub fn bound_units(weight: &[f32], grad: &mut [f32], unit: usize, bound: f32) {
 /// By what the gradient of one neuron's weights is multiplied.
 #[inline(always)]
 pub(super) fn unit_factor(weight: &[f32], grad: &[f32], bound: f32) -> f32 {
-    let norm = |v: &[f32]| norm_core::sum::dot(v, v).sqrt();
-    let (allowed, size) = (bound * norm(weight).max(1e-3), norm(grad));
+    let [norm, size] = squares(weight, grad).map(f32::sqrt);
+    let allowed = bound * norm.max(1e-3);
     if size > allowed { allowed / size } else { 1.0 }
 }
 

@@ -68,11 +68,12 @@ fn observe(centering: &mut Center, threads: &Threads, seen: Seen<'_, f32>, _: &[
         Some((mean, false)) if fits(centering, x, &[]) => mean.len(),
         _ => return centering.observe(seen),
     };
-    with_memory([channels; 2], |[totals, error]| {
+    with_memory([channels; 3], |[totals, error, means]| {
         let mean = mean(centering).map_or(&[][..], |(mean, _)| mean);
         if channels == width {
+            means.as_flattened_mut()[..width].copy_from_slice(mean);
             eight!(w => columns::sums(w, [x], width, [&mut *totals], [error], #[inline(always)] |i, [x]| {
-                [w.sub(x, columns::load(w, &mean[i * LANES..]))]
+                [w.sub(x, w.load(&means[i]))]
             }));
         } else {
             let each = totals.as_flattened_mut().iter_mut().zip(mean).enumerate();

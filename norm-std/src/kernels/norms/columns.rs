@@ -80,7 +80,8 @@ pub(super) fn sums<W: Wide, const R: usize, const K: usize>(
         let run: [&[f32]; R] = matrices.map(|m| &m[first..m.len().min(first + RUN * width)]);
         // As many eights of columns side by side as there are registers for.
         let first = match K {
-            1 | 2 => strips::<_, R, K, 4>(w, &run, width, 0, [&mut sum, &mut error], &f),
+            1 => strips::<_, R, K, 8>(w, &run, width, 0, [&mut sum, &mut error], &f),
+            2 => strips::<_, R, K, 4>(w, &run, width, 0, [&mut sum, &mut error], &f),
             _ => strips::<_, R, K, 2>(w, &run, width, 0, [&mut sum, &mut error], &f),
         };
         let first = strips::<_, R, K, 1>(w, &run, width, first, [&mut sum, &mut error], &f);

@@ -8,6 +8,7 @@ use std::any::Any;
 
 use norm_core::{Error, Method, Normalize, Pass, Real, Seen};
 
+use self::wide::{Wide, eight};
 use super::vectorized;
 use crate::threads::Threads;
 
@@ -67,9 +68,9 @@ impl<T: Real, M: Method<T>> Kernels<T, M> {
     /// norm-core's own code, compiled for the vector instructions of this machine.
     pub(super) const fn of_core() -> Self {
         Self {
-            forward: |method, _, x, y, tape| vectorized(|| method.forward(x, y, tape)),
-            backward: |method, _, pass, dx, grads| vectorized(|| method.backward(pass, dx, grads)),
-            infer: |method, _, x, y| vectorized(|| method.infer(x, y)),
+            forward: |method, _, x, y, tape| vectorized!(method.forward(x, y, tape)),
+            backward: |method, _, pass, dx, grads| vectorized!(method.backward(pass, dx, grads)),
+            infer: |method, _, x, y| vectorized!(method.infer(x, y)),
             observe: |method, _, seen, tape| match method.as_observe() {
                 Some(observe) => observe.observe_kept(seen, tape),
                 None => Ok(T::ZERO),
@@ -82,6 +83,11 @@ impl<T: Real, M: Method<T>> Kernels<T, M> {
 fn fits<T: Real>(method: &impl Normalize<T>, x: &[T], others: &[usize]) -> bool {
     let width = method.width();
     width > 0 && !x.is_empty() && x.len().is_multiple_of(width) && others.iter().all(|&len| len == x.len())
+}
+
+/// `Σ a²` and `Σ b²` of two rows of one length, in norm-core's order.
+pub(crate) fn squares(a: &[f32], b: &[f32]) -> [f32; 2] {
+    eight!(w => rows::sums(w, [a, b], #[inline(always)] |[a, b]| [w.mul(a, a), w.mul(b, b)]))
 }
 
 /// About so many operations are made of each value: for sharing out work.

@@ -193,17 +193,13 @@ const REST: [([u32; LANES], [u32; LANES]); LANES] = {
     table
 };
 
-/// A closure that gives this away can be called once only. Any other is called through a function that the compiler makes of
-/// it, which need not be inlined into the one with vector instructions.
-pub(super) struct Once;
-
 /// Runs an expression with the widest instructions of this machine that hold eight values: `eight!(w => f(w, ..))`.
 macro_rules! eight {
     ($wide:ident => $body:expr) => {
         'done: {
             #[cfg(target_arch = "x86_64")]
             if let Some($wide) = $crate::kernels::v3() {
-                let once = $crate::kernels::norms::wide::Once;
+                let once = $crate::kernels::Once;
                 let run = $crate::kernels::OnV3(
                     #[inline(always)]
                     || {

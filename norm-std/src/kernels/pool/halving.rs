@@ -131,5 +131,5 @@ pub(super) fn max_pool(g: &Geometry, x: &[f32], y: &mut [f32], chosen: Option<&m
         );
         return pulp::Simd::vectorize(simd, run);
     }
-    vectorized(|| forward(Portable, g, x, y, chosen));
+    vectorized!(forward(Portable, g, x, y, chosen));
 }
