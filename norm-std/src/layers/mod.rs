@@ -75,6 +75,7 @@ pub struct Scratch {
     pub(crate) a: Vec<f32>,
     pub(crate) b: Vec<f32>,
     pub(crate) drive: Vec<f32>,
+    pub(crate) gain: Vec<f32>,
     pub(crate) weight: Vec<f32>,
     pub(crate) weight_b: Vec<f32>,
     /// The threads, and the memory of kernels.

@@ -1,7 +1,8 @@
-use norm_core::{Site, Spec, When};
+use norm_core::{Real, Site, Spec, When};
 
 use super::firing::Firing;
 use super::stage::{Owner, Stage};
+use super::wiring::Params;
 use super::{Context, Layer, Named, NeuronsPiece, Param, Piece, Scratch, Wiring, join};
 use crate::methods::Boxed;
 use crate::random::Random;
@@ -26,6 +27,8 @@ pub struct Neurons {
     on_weight: Vec<Stage>,
     on_drive: Vec<Stage>,
     firing: Firing,
+    /// Where weights are only multiplied by gains: these, as of the last forward pass.
+    gain: Vec<f32>,
     drive: Vec<f32>,
     drive_len: usize,
 }
@@ -88,6 +91,7 @@ impl Neurons {
             on_weight: Vec::new(),
             on_drive: Vec::new(),
             firing: Firing::new(activation),
+            gain: Vec::new(),
             drive: Vec::new(),
             drive_len: 0,
         }
@@ -100,14 +104,18 @@ impl Neurons {
             stage.forward(cx, x)?;
             x = stage.y();
         }
+        let gain = gains(&self.wiring, &self.on_weight, cx.shared, &mut self.gain);
         let mut weight = &self.weight[..];
-        for stage in &mut self.on_weight {
-            stage.forward(cx, weight)?;
-            weight = stage.y();
+        if gain.is_none() {
+            for stage in &mut self.on_weight {
+                stage.forward(cx, weight)?;
+                weight = stage.y();
+            }
         }
+        let params = Params { weight, gain, bias: &self.bias };
         self.drive_len = self.wiring.rows(x) * self.wiring.output().len();
         let (drive, work) = (sized(&mut self.drive, self.drive_len), &mut cx.scratch.work);
-        self.wiring.forward(x, (weight, &self.bias), drive, work);
+        self.wiring.forward(x, params, drive, work);
         Ok(())
     }
 
@@ -165,13 +173,18 @@ impl Neurons {
         let x_hat = input_of(&self.on_input, self.on_input.len(), x);
         // Gradients travel back through a chain from one buffer to the other, and start where they end in the right one.
         let mut other = std::mem::take(&mut cx.scratch.b);
+        // Gains lie between the drive and plain weights.
+        let (gain, mapped) = match &self.gain[..] {
+            [] => (None, self.on_weight.len()),
+            gain => (Some(gain), 0),
+        };
         let (mut to, mut from) = (&mut self.dweight[..], sized(&mut other, self.weight.len()));
-        if self.on_weight.len() % 2 == 1 {
+        if mapped % 2 == 1 {
             std::mem::swap(&mut to, &mut from);
         }
-        self.wiring.backward_params(x_hat, grad, (&mut *to, &mut self.dbias), &mut cx.scratch.work);
+        self.wiring.backward_params(x_hat, grad, gain, (&mut *to, &mut self.dbias), &mut cx.scratch.work);
         std::mem::swap(&mut to, &mut from);
-        for i in (0..self.on_weight.len()).rev() {
+        for i in (0..mapped).rev() {
             let (before, rest) = self.on_weight.split_at_mut(i);
             let Some(stage) = rest.first_mut() else { continue };
             stage.backward(cx, before.last().map_or(&self.weight, Stage::y), from, to)?;
@@ -179,7 +192,7 @@ impl Neurons {
         }
 
         if let Some(dx) = dx {
-            let weight = input_of(&self.on_weight, self.on_weight.len(), &self.weight);
+            let weight = input_of(&self.on_weight, mapped, &self.weight);
             let (mut to, mut from) = (dx, sized(&mut other, x.len()));
             if self.on_input.len() % 2 == 1 {
                 std::mem::swap(&mut to, &mut from);
@@ -204,11 +217,14 @@ impl Neurons {
         y: &mut [f32],
         memory: &mut Scratch,
     ) -> Result<(), Error> {
-        let Scratch { a, b, drive, weight, weight_b, work, .. } = memory;
-        let weight = chain(&self.on_weight, cx, &self.weight, [weight, weight_b])?;
+        let Scratch { a, b, drive, gain, weight, weight_b, work, .. } = memory;
+        let gain = gains(&self.wiring, &self.on_weight, cx.shared, gain);
+        let on_weight = if gain.is_some() { &[] } else { &self.on_weight[..] };
+        let weight = chain(on_weight, cx, &self.weight, [weight, weight_b])?;
+        let params = Params { weight, gain, bias: &self.bias };
         let x_hat = chain(&self.on_input, cx, x, [a, b])?;
         let drive = sized(drive, y.len());
-        self.wiring.forward(x_hat, (weight, &self.bias), drive, work);
+        self.wiring.forward(x_hat, params, drive, work);
         let z = chain(&self.on_drive, cx, drive, [a, b])?;
         self.firing.infer(cx, z, y)
     }
@@ -261,6 +277,23 @@ impl Neurons {
             _ => Ok(()),
         }
     }
+}
+
+/// The factors of all weights of each neuron, where that is all that methods of weights do and there are fewer of them than
+/// weights: in a dense layer. `memory` is then theirs, else it is empty.
+fn gains<'a>(
+    wiring: &Wiring,
+    on_weight: &[Stage],
+    shared: &[Boxed<f32>],
+    memory: &'a mut Vec<f32>,
+) -> Option<&'a [f32]> {
+    memory.clear();
+    let log_gains = match (wiring, on_weight) {
+        (Wiring::Dense(_), [only]) => only.log_gains(shared)?,
+        _ => return None,
+    };
+    memory.extend(log_gains.iter().map(|&g| Real::exp(g)));
+    Some(memory)
 }
 
 /// The inference forms of a chain of methods, one after another; the result lies in the first buffer, or is `first`.

@@ -1,6 +1,6 @@
 //! One method at its place in a layer.
 
-use norm_core::{Method, Pass, Seen};
+use norm_core::{Form, Method, Pass, Seen};
 
 use super::{Context, Named, Param, join};
 use crate::Error;
@@ -51,6 +51,14 @@ impl Stage {
     /// The method, whoever owns it.
     pub(super) fn as_method<'a>(&'a self, shared: &'a [Boxed<f32>]) -> &'a dyn Method<f32> {
         &**self.method(shared)
+    }
+
+    /// The logarithms of the factors by which it multiplies the weights of each neuron, if that is all it does.
+    pub(super) fn log_gains<'a>(&'a self, shared: &'a [Boxed<f32>]) -> Option<&'a [f32]> {
+        match self.as_method(shared).form() {
+            Some(Form::SynapticScaling { log_gain, .. }) => Some(log_gain),
+            _ => None,
+        }
     }
 
     /// What the last forward pass gave.

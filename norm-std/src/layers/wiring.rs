@@ -6,6 +6,17 @@ use crate::methods::Boxed;
 use crate::threads::Workspace;
 use crate::{Error, Shape};
 
+/// What connections are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Params<'a> {
+    /// Neurons × inputs.
+    pub(crate) weight: &'a [f32],
+    /// A factor of all weights of each neuron, for dense layers only: theirs are many more than their drive.
+    pub(crate) gain: Option<&'a [f32]>,
+    /// One of each neuron.
+    pub(crate) bias: &'a [f32],
+}
+
 /// How neurons are connected to their inputs.
 #[derive(Debug, Clone)]
 pub enum Wiring {
@@ -59,23 +70,24 @@ impl Wiring {
     }
 
     /// Drive of weights and biases.
-    pub(crate) fn forward(&self, x: &[f32], params: (&[f32], &[f32]), u: &mut [f32], work: &mut Workspace) {
+    pub(crate) fn forward(&self, x: &[f32], params: Params<'_>, u: &mut [f32], work: &mut Workspace) {
         match self {
             Wiring::Dense(dense) => dense.forward(x, params, u, work),
-            Wiring::Conv2d(conv) => conv.forward(x, params, u, work),
+            Wiring::Conv2d(conv) => conv.forward(x, (params.weight, params.bias), u, work),
         }
     }
 
-    /// Overwrites the gradients of weights and biases.
+    /// Overwrites the gradients of weights and biases, and `du` by the gradient of what the gains multiply.
     pub(crate) fn backward_params(
         &self,
         x: &[f32],
-        du: &[f32],
+        du: &mut [f32],
+        gain: Option<&[f32]>,
         grads: (&mut [f32], &mut [f32]),
         work: &mut Workspace,
     ) {
         match self {
-            Wiring::Dense(dense) => dense.backward_params(x, du, grads, work),
+            Wiring::Dense(dense) => dense.backward_params(x, du, gain, grads, work),
             Wiring::Conv2d(conv) => conv.backward_params(x, du, grads, work),
         }
     }
