@@ -66,8 +66,8 @@ def ratio(ours, theirs):
 
 
 def flash(f, network, profile):
-    text, data, bss = f[f"size {network[2]} {profile}"]
-    return text + data, data + bss
+    """Bytes of a program in flash, and at fixed addresses in memory."""
+    return f[f"size {network[2]} {profile}"]
 
 
 def adaptation(f, key):

@@ -21,6 +21,13 @@ must() {
     "$@" || { cat "$work/build" >&2; exit 1; }
 }
 
+# Bytes in flash, and at fixed addresses in memory, of the sections that a program loads or clears.
+sizes() {
+    awk '$1 ~ /^\.(vector_table|init|text|rodata|eh_frame|data|sdata)/ { flash += $2 }
+        $1 ~ /^\.s?(data|bss)/ { memory += $2 }
+        END { print flash, memory + 0 }'
+}
+
 # What a target's programs print, one line a figure.
 measure() {
     local target=$1 c=$2 part program profile
@@ -35,7 +42,7 @@ measure() {
     for program in f32 int8 live_f32 live_int8 gas_live_f32 gas_live_int8; do
         for profile in release small; do
             must build "$target" --profile $profile --no-default-features --bin one_$program
-            echo "size $program $profile $(size "$built/$target/$profile/one_$program" | awk 'NR == 2 { print $1, $2, $3 }')"
+            echo "size $program $profile $(size -A "$built/$target/$profile/one_$program" | sizes)"
         done
     done
 }
