@@ -37,10 +37,10 @@ if [ "${pages[*]}" != index ]; then
     for page in "${pages[@]}"; do remake "$page"; done
 fi
 
-# How the claims came out: on the digits (the part of each page whose command is the experiment's name alone), and on whole image sets
+# How the claims came out: on the digits (the part of each page whose command is the experiment's name alone), and on image sets
 # (parts of Fashion-MNIST or CIFAR-10 whose command does not ask for fewer rows), in the order of supported, mixed, refuted, open.
 index() {
-    echo '| experiment | asks | digits: supported | mixed | refuted | open | whole image sets |'
+    echo '| experiment | asks | digits: supported | mixed | refuted | open | image sets |'
     echo '|---|---|--:|--:|--:|--:|---|'
     for page in "${all[@]}"; do
         awk -v name="$page" -v folder="$1" '
