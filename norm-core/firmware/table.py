@@ -27,6 +27,7 @@ KERNELS = [
     ("convolution 2x8x8 to 8 of 3x3, f32", "conv-2x8x8-8x3x3-f32"),
     ("convolution 2x8x8 to 8 of 3x3, int8", "conv-2x8x8-8x3x3-int8"),
 ]
+PEERS = [("c", "C"), ("cmsis", "CMSIS-NN"), ("microflow", "microflow")]
 HEAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.md")
 
 
@@ -95,11 +96,18 @@ def speed_rows(f):
         yield name, run, live, observe, f"{100 * update:.0f} % ({100 * all_of_it:.0f} %)"
 
 
-def kernel_rows(f):
+def kernel_table(f):
+    """Ours, and beside it what else was measured."""
+    peers = [(by, name) for by, name in PEERS if any(f"{key} {by}" in f for _, key in KERNELS)]
+    rows = []
     for name, key in KERNELS:
-        ours, c, cmsis = (f.get(f"{key} {by}", [None])[0] for by in ("rust", "c", "cmsis"))
-        beside = [c or "", ratio(ours, c), cmsis or "", ratio(ours, cmsis)]
-        yield [name, ours, *beside]
+        ours = f[key + " rust"][0]
+        row = [name, ours]
+        for by, _ in peers:
+            theirs = f.get(f"{key} {by}", [None])[0]
+            row += [theirs or "", ratio(ours, theirs)]
+        rows.append(row)
+    table(["kernel", "ours", *(head for _, name in peers for head in (name, "ours to it"))], rows)
 
 
 def goals(boards):
@@ -138,9 +146,7 @@ def main():
         size = ["network", "weights", "code", "code, opt-level s", "static", "given", "state", "stack"]
         table(size, size_rows(f))
         table(["network", "inference", "inference, adapting", "update", "update to inference"], speed_rows(f))
-        head, rows = ["kernel", "ours", "C", "ours to C", "CMSIS-NN", "ours to it"], list(kernel_rows(f))
-        width = max(i + 1 for row in rows for i, cell in enumerate(row) if cell != "")
-        table(head[:width], [row[:width] for row in rows])
+        kernel_table(f)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ measure() {
     shift 2
     command -v "$1" >/dev/null || missing "no emulator: on Debian 'apt-get install qemu-system-arm qemu-system-misc'"
     # Two parts, for a part's flash does not hold all.
-    for part in digits gas; do
+    for part in digits,microflow gas; do
         must build "$target" --profile release --no-default-features --features "$c,$part" --bin figures
         timeout 300 "$@" -nographic -icount shift=8 -semihosting-config enable=on,target=native \
             -kernel "$built/$target/release/figures"

@@ -222,6 +222,8 @@ fn dense_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
     let file = file.file(INPUTS, NEURONS, (INPUTS + NEURONS) / 4, 0);
     let used = step::<I8>(counter, file, x64, &mut y)?;
     line(out, &["dense-64x32-int8 rust"], &[used]);
+    #[cfg(feature = "microflow")]
+    microflow_dense(out, counter, x64, words(file, 10 + 4 + 2 * INPUTS + 8 + 2 * NEURONS));
     #[cfg(feature = "c")]
     {
         let mut z = [0i8; NEURONS];
@@ -280,6 +282,35 @@ fn dense_int8(out: &mut impl Output, counter: &Counter) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// microflow's, of the same sizes and weights; it scales by one factor for all neurons, in floats.
+#[cfg(feature = "microflow")]
+#[inline(never)]
+fn microflow_dense(out: &mut impl Output, counter: &Counter, x: &[f32], weight: &[u32]) {
+    use microflow::activation::FusedActivation;
+    use microflow::ops::{FullyConnectedOptions, fully_connected};
+    use microflow::tensor::Tensor2D;
+    let row: &[i8] = bytemuck::cast_slice(weight);
+    let of = |i: usize, j: usize| row.get(j * INPUTS + i).copied().unwrap_or(0);
+    let weights: Tensor2D<i8, INPUTS, NEURONS, 1> =
+        Tensor2D::new(nalgebra::SMatrix::from_fn(of), [0.01], [0]);
+    let value = |_, j: usize| (100.0 * x.get(j).copied().unwrap_or(0.0)) as i8;
+    let input: Tensor2D<i8, 1, INPUTS, 1> =
+        black_box(Tensor2D::new(nalgebra::SMatrix::from_fn(value), [0.01], [0]));
+    let mut y = None;
+    let used = counter.instructions(|| {
+        y = Some(fully_connected(
+            input,
+            &weights,
+            [0.01],
+            [0],
+            FullyConnectedOptions { fused_activation: FusedActivation::None },
+            (nalgebra::SMatrix::zeros(), 1e-3, nalgebra::SMatrix::zeros(), 0),
+        ));
+    });
+    black_box(&y);
+    line(out, &["dense-64x32-int8 microflow"], &[used]);
 }
 
 /// Of floats.
@@ -374,7 +405,7 @@ fn step<const KINDS: u32>(counter: &Counter, file: &[u8], x: &[f32], y: &mut [f3
     Ok(counter.since(times[0], times[1]))
 }
 
-#[cfg(feature = "c")]
+#[cfg(any(feature = "c", feature = "microflow"))]
 fn words(file: &[u8], from: usize) -> &[u32] {
     bytemuck::try_cast_slice::<u8, u32>(file).ok().and_then(|words| words.get(from..)).unwrap_or(&[])
 }
