@@ -22,6 +22,7 @@ mod rms;
 mod rows;
 mod runs;
 mod scaling;
+mod weight;
 mod wide;
 
 /// `x`, `y`, tape
@@ -52,10 +53,11 @@ impl<T, M> Copy for Kernels<T, M> {}
 impl<T: Real, M: Method<T>> Kernels<T, M> {
     /// Those of `M`, if it has any here; else norm-core's.
     pub(crate) fn of() -> Self {
-        const OURS: [&(dyn Any + Sync); 7] = [
+        const OURS: [&(dyn Any + Sync); 8] = [
             &batch::KERNELS,
             &centering::KERNELS,
             &scaling::KERNELS,
+            &weight::KERNELS,
             &layer::KERNELS,
             &rms::KERNELS,
             &group::GROUP,
