@@ -36,13 +36,16 @@ impl Experiment for Coding {
 
     fn summary(&self, results: &Results) -> Summary {
         let reader = Reader::new(results);
-        let places = reader.places();
+        let (places, [seen, fitted, tested]) = (reader.places(), ROWS);
         let mut summary = reader.summary(
             "Do balanced hidden layers carry more, and do classes stand apart better in them?",
-            "After training at each method's best rate: mean entropy of each unit's binary code, participation ratio and effective \
-             rank of the activations' covariance, by units; Fisher ratio (between-class over within-class scatter); accuracy of \
-             a nearest-centroid and a 5-nearest-neighbour readout of each hidden layer, fitted on training rows and tested on \
-             test rows. Averages over hidden layers; curves over depth in the figures.",
+            &format!(
+                "After training at each method's best rate: mean entropy of each unit's binary code, participation ratio and \
+                 effective rank of the activations' covariance, by units; Fisher ratio (between-class over within-class scatter), \
+                 over {seen} test rows at most; accuracy of a nearest-centroid and a 5-nearest-neighbour readout of each hidden \
+                 layer, fitted on at most {fitted} training rows and tested on {tested} test rows. Averages over hidden layers; \
+                 curves over depth in the figures."
+            ),
         );
         if reader.has("none") {
             for (question, name, digits, factor, unit) in [

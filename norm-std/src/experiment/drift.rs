@@ -1,5 +1,7 @@
 //! Who follows a drifting sensor?
 
+use std::borrow::Cow;
+
 use ndarray::Array2;
 
 use super::adapt::{Adapt, Meeting};
@@ -38,8 +40,11 @@ fn normalize_rows(rows: &Split) -> Split {
     rows
 }
 
-fn input(key: &Key, rows: &Split) -> Split {
-    if key.text("input") == "normalized" { normalize_rows(rows) } else { rows.clone() }
+fn input<'a>(key: &Key, rows: &'a Split) -> Cow<'a, Split> {
+    match key.text("input") {
+        "normalized" => Cow::Owned(normalize_rows(rows)),
+        _ => Cow::Borrowed(rows),
+    }
 }
 
 /// The test rows session by session.
@@ -173,8 +178,8 @@ impl Experiment for Drift {
         let (key, data) = (record.key.clone(), lab.data(&record.key)?);
         let adapt: Adapt = key.text("adapt").parse()?;
         let seed = config.seed;
-        let train = input(&key, &data.sets.train);
-        let (mut network, diverged) = lab.trained(config, data, (key.text("input"), &train))?;
+        let train = || input(&key, &data.sets.train);
+        let (mut network, diverged) = lab.trained(config, data, key.text("input"), train)?;
         let stream = match key.text("drift") {
             "sessions" => sessions(data, &settings.texts("order").join(""), seed),
             kind => drifting(data, kind, length, seed),

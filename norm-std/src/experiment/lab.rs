@@ -1,5 +1,6 @@
 //! The data of an experiment, and the networks that are trained on them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -116,13 +117,14 @@ impl<'a> Lab<'a> {
         Ok(trainer)
     }
 
-    /// A network trained to the end, or to divergence, which is told; several runs may share it: `rows` says what it is trained on,
-    /// in one word.
-    pub(super) fn trained(
+    /// A network trained to the end, or to divergence, which is told; several runs may share it: `word` says what it is trained on,
+    /// and `rows` makes them, if no run before did.
+    pub(super) fn trained<'r>(
         &self,
         config: Config,
         data: &Data,
-        (word, rows): (&str, &Split),
+        word: &str,
+        rows: impl FnOnce() -> Cow<'r, Split>,
     ) -> Result<(Network, bool), Error> {
         let id = format!("{} {word} {config:?}", data.info.name);
         let trained = || self.trained.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +133,7 @@ impl<'a> Lab<'a> {
         let (tensors, diverged) = match found {
             Some(found) => found,
             None => {
-                let mut trainer = self.train(config, &data.sets, rows, |_| Ok(()))?;
+                let mut trainer = self.train(config, &data.sets, &rows(), |_| Ok(()))?;
                 let own = (trainer.network().tensors(), trainer.diverged().is_some());
                 trained().insert(id, own.clone());
                 own

@@ -65,9 +65,12 @@ impl Experiment for LoadBalance {
         let places = reader.places();
         let mut summary = reader.summary(
             "Does each method push hidden units to equal use?",
-            "A network is trained with each method at the learning rate that it does best with on validation rows. Over the \
-             test rows, each unit's activation probability is counted; from these the entropy of the shares of use (1 where all \
-             units are used equally), their Gini coefficient (0 then), and the share of dead units, averaged over hidden layers.",
+            &format!(
+                "A network is trained with each method at the learning rate that it does best with on validation rows. Over the \
+                 test rows, of which at most {ROWS} are taken, each unit's activation probability is counted; from these the entropy of \
+                 the shares of use (1 where all units are used equally), their Gini coefficient (0 then), and the share of dead \
+                 units, averaged over hidden layers."
+            ),
         );
         if reader.has("none") {
             let gini = reader.versus(&places, "none", over_layers("gini"));

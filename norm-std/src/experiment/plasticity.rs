@@ -213,11 +213,12 @@ impl Experiment for Plasticity {
         let mut summary = reader.summary(
             "Does stability promote plasticity?",
             &format!(
-                "{tasks} tasks one after another, each row seen {} time(s) in batches of {}, never told of a change: permuted pixels, \
-                 permuted labels, or class-incremental: two new classes at a time, all by one readout, until each was met, and again \
-                 in another order. On-line accuracy is that on each batch before it is learned from. Rates are chosen by mean on-line \
-                 accuracy on sequences of another seed. Loss of plasticity: accuracy on the first less that on the last quarter of \
-                 the tasks. Fresh: a new network for each task. After Dohare et al., Nature 632 (2024).",
+                "{tasks} tasks one after another, of the same rows (at most {TASK_ROWS}), each seen {} time(s) in batches of {}, never \
+                 told of a change: permuted pixels, permuted labels, or class-incremental: two new classes at a time, all by one \
+                 readout, until each was met, and again in another order. On-line accuracy is that on each batch before it is \
+                 learned from. Rates are chosen by mean on-line accuracy on sequences of another seed. Loss of plasticity: accuracy \
+                 on the first less that on the last quarter of the tasks. Fresh: a new network for each task. After Dohare et al., \
+                 Nature 632 (2024).",
                 settings.base.epochs, settings.base.batch_size
             ),
         );

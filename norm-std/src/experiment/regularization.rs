@@ -117,11 +117,13 @@ impl Experiment for Regularization {
         let loss_gap = |r: &Record| r.get("loss") - r.get("train-loss");
         let mut summary = reader.summary(
             "Do balanced networks generalize better, know better what they know, and stand lesions and noise?",
-            "Networks are trained on few and many rows, with and without wrong labels, at each method's best rate by clean \
-             validation rows. The gap is training accuracy (on the labels as trained) less test accuracy. In every layer the units \
-             that are active on the most training rows are silenced, up to 70 %; noise is added to the standardized inputs, up to \
-             2 standard deviations; both as the mean accuracy over the curve. Averages over all conditions in claims and the first \
-             table.",
+            &format!(
+                "Networks are trained on few and many rows, with and without wrong labels, at each method's best rate by clean \
+                 validation rows. The gap is training accuracy (on the labels as trained) less test accuracy. In every layer the \
+                 units that are active on the most training rows are silenced, up to 70 %; noise is added to the standardized inputs, \
+                 up to 2 standard deviations; both as the mean accuracy over the curve, on at most {ROWS} test rows. Averages over all \
+                 conditions in claims and the first table."
+            ),
         );
         if reader.has("none") {
             let claims: [(&str, Of<'_>, Better, &str, usize); 4] = [
