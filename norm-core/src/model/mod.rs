@@ -41,6 +41,7 @@ mod fields;
 pub mod format;
 mod homeostasis;
 mod kernels;
+mod saved;
 mod step;
 mod window;
 
@@ -75,7 +76,7 @@ pub const fn state_of(file: &[u8]) -> usize {
 
 /// Bytes that [`Model::save`] writes of the state, by a file's header.
 pub const fn saved_of(file: &[u8]) -> usize {
-    homeostasis::saved(state_of(file))
+    saved::saved(state_of(file))
 }
 
 /// The values of one input and of one output, by a file's header.
