@@ -3,7 +3,10 @@
 //! What the pieces are never depends on how many threads there are, and what pieces add up is added in their order: so
 //! results have the same bits for any number of threads. Which thread does which piece is left to chance.
 
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -59,11 +62,21 @@ impl Threads {
     }
 
     /// Runs `f` on one of them, from where sharing work out costs least: worth it around many calls of
-    /// [`each`](Self::each).
+    /// [`each`](Self::each). Until `f` returns, another thread waits for work without going to sleep, for waking it up for each
+    /// piece would take longer than many pieces do.
     pub fn enter<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
-            None => f(),
-            Some(pool) => pool.install(f),
+            Some(pool) if pool.current_thread_index().is_none() => pool.install(|| {
+                let (own, done) = (pool.current_thread_index(), AtomicBool::new(false));
+                let run = || {
+                    let _done = OnDrop(&done);
+                    f()
+                };
+                // While `f` waits for others its thread may come upon this itself.
+                let wait = || (pool.current_thread_index() != own).then(|| stay_awake(&done));
+                rayon::join(run, wait).0
+            }),
+            _ => f(),
         }
     }
 
@@ -100,6 +113,31 @@ impl Threads {
                 pool.install(|| all(memory, &work));
             }
         }
+    }
+}
+
+/// Does what work there is until all is done.
+fn stay_awake(done: &AtomicBool) {
+    let mut idle = 0;
+    while !done.load(Ordering::Acquire) {
+        idle = if rayon::yield_now() == Some(rayon::Yield::Executed) { 0 } else { idle + 1 };
+        match idle {
+            0..PATIENCE => spin_loop(),
+            // Nothing for long: other programs may have use for the processor.
+            _ => thread::yield_now(),
+        }
+    }
+}
+
+/// Looks for work in vain before a thread lets other programs run: some tens of microseconds.
+const PATIENCE: usize = 1000;
+
+/// Says that it is done, also if what it stands before panics.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -193,7 +231,7 @@ impl Team<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -223,6 +261,11 @@ mod tests {
                 done
             });
             assert_eq!(inner, [true; 9]);
+            // Within itself, and after what was within has panicked.
+            assert_eq!(threads.enter(|| threads.enter(|| 3)), 3);
+            let panics = || threads.enter(|| threads.each([0, 1].iter(), |i| assert_eq!(*i, 2)));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+            assert_eq!(threads.enter(|| 4), 4);
         }
     }
 }
