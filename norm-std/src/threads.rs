@@ -144,7 +144,7 @@ impl Drop for OnDrop<'_> {
 /// Pieces for each thread: some may be held up.
 const PIECES: usize = 4;
 /// Operations, or values read or written, of a piece that is not worth cutting further: some microseconds.
-const WORTH_SHARING: usize = 1 << 14;
+const WORTH_SHARING: usize = 1 << 17;
 
 /// Threads that [`Threads::each`] makes use of.
 const MOST: usize = 256;

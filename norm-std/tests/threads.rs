@@ -52,7 +52,7 @@ fn same_bits(a: &State, b: &State) -> bool {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    for model in ["lenet5", "mlp:256-128"] {
+    for model in ["lenet5", "mlp:1024-128"] {
         for method in ["none", "batch", "layer", "group", "rms", "synaptic", "divisive+synaptic"] {
             let (state, logits) = trained(model, method, 1);
             for threads in [2, 3, 7] {
