@@ -1,7 +1,7 @@
 //! The few places where time is spent, behind plain functions over slices.
 //!
 //! The arithmetic of the methods is norm-core's own code, compiled here once more for the vector instructions of the
-//! machine it runs on ([`vectorized!`]). Rust never fuses a multiplication with an addition by itself and the order of
+//! machine it runs on (`vectorized!`). Rust never fuses a multiplication with an addition by itself and the order of
 //! every sum is part of norm-core's specification, so the bits stay the same.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -61,7 +61,7 @@ impl<R, F: FnOnce() -> R> pulp::WithSimd for OnV3<F> {
     }
 }
 
-/// Runs `f` compiled for the best vector instructions of this machine; see [`vectorized!`].
+/// Runs `f` compiled for the best vector instructions of this machine; see `vectorized!`.
 #[inline(always)]
 pub(crate) fn run_vectorized<R>(f: impl FnOnce() -> R) -> R {
     arch().dispatch(f)
