@@ -388,18 +388,14 @@ impl Layer for Neurons {
             let x = before.last().map_or(x, Stage::y);
             if let Some(stage) = rest.first_mut() {
                 own_change += stage.observe(cx, x, None, y)?;
-                if change != 0.0 {
-                    stage.compensate(change);
-                }
+                stage.compensate(change);
             }
         }
         let x = input_of(&self.on_input, self.on_input.len(), x);
         let drive = &self.drive[..self.drive_len];
         for stage in &mut self.on_weight {
             own_change += stage.observe(cx, x, Some(drive), y)?;
-            if change != 0.0 {
-                stage.compensate(change);
-            }
+            stage.compensate(change);
         }
         for i in 0..self.on_drive.len() {
             let (before, rest) = self.on_drive.split_at_mut(i);

@@ -121,7 +121,8 @@ impl Stage {
 
     /// Tells the method's own slow state that its inputs are about to change by the factor `exp(log_gain)`.
     pub(super) fn compensate(&mut self, log_gain: f32) {
-        if let Owner::Own(method) = &mut self.owner
+        if log_gain != 0.0
+            && let Owner::Own(method) = &mut self.owner
             && let Some(observe) = method.as_observe()
         {
             observe.compensate(log_gain);

@@ -6,7 +6,7 @@ use norm_core::{Error, Form, Method, Normalize, Observe, Seen};
 
 use super::columns::{self, with_memory};
 use super::wide::{Wide, eight};
-use super::{Kernels, channel, fits, rows};
+use super::{Kernels, by_rows, channel, fits, rows};
 use crate::threads::Threads;
 
 type Center = Centering<f32, Vec<f32>>;
@@ -33,18 +33,14 @@ fn mean(centering: &Center) -> Option<(&[f32], bool)> {
 
 fn center(centering: &Center, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
     let width = centering.width();
-    let Some((mean, _)) = mean(centering).filter(|_| fits(centering, x, &[y.len()])) else {
-        return centering.infer(x, y);
-    };
-    let rows = threads.share(x.len() / width, width);
-    let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-    threads.each(pieces, |(x, y)| match width == mean.len() {
+    let Some((mean, _)) = mean(centering) else { return centering.infer(x, y) };
+    let piece = |_, x: &[f32], y: &mut [f32], _: &mut [f32]| match width == mean.len() {
         true => eight!(w => columns::map(w, [x], y, width, #[inline(always)] |i, [x]| {
             w.sub(x, columns::load(w, &mean[i * LANES..]))
         })),
         false => eight!(w => center_planes(w, x, y, mean, width / mean.len())),
-    });
-    Ok(())
+    };
+    if by_rows(centering, threads, x, y, None, piece) { Ok(()) } else { centering.infer(x, y) }
 }
 
 /// After a convolution.

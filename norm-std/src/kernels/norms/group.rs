@@ -5,9 +5,8 @@ use norm_core::sum::Compensated;
 use norm_core::{Error, Form, Method, Moments, Pass};
 
 use super::rows::{self, Normal};
-use super::runs::{self, Runs};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, OPERATIONS, fits};
+use super::{Kernels, by_rows, runs};
 use crate::threads::Threads;
 
 type Group = GroupNorm<f32, Vec<f32>>;
@@ -51,30 +50,23 @@ fn forward<M: Method<f32>>(
     y: &mut [f32],
     tape: &mut [f32],
 ) -> Result<(), Error> {
-    let width = norm.width();
-    match groups(norm) {
-        Some(groups) if fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(x.len() / width) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-            let pieces = pieces.zip(tape.chunks_mut(rows * norm.tape_len(1)));
-            threads.each(pieces, |((x, y), tape)| eight!(w => map(w, x, y, &groups, tape)));
-            Ok(())
-        }
-        _ => norm.forward(x, y, tape),
+    if let Some(groups) = groups(norm)
+        && by_rows(norm, threads, x, y, Some(&mut *tape), |_, x, y, tape| {
+            eight!(w => map(w, x, y, &groups, tape));
+        })
+    {
+        return Ok(());
     }
+    norm.forward(x, y, tape)
 }
 
 fn infer<M: Method<f32>>(norm: &M, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-    let width = norm.width();
-    match groups(norm) {
-        Some(groups) if fits(norm, x, &[y.len()]) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-            threads.each(pieces, |(x, y)| eight!(w => map(w, x, y, &groups, &mut [])));
-            Ok(())
-        }
-        _ => norm.infer(x, y),
+    if let Some(groups) = groups(norm)
+        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, x, y, &groups, tape)))
+    {
+        return Ok(());
     }
+    norm.infer(x, y)
 }
 
 #[inline(always)]
@@ -110,22 +102,15 @@ fn backward<M: Method<f32>>(
     dx: &mut [f32],
     [dweight, dbias]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
-    let width = norm.width();
-    match groups(norm) {
-        Some(groups)
-            if fits(norm, pass.x, &[pass.dy.len(), dx.len()])
-                && pass.tape.len() == norm.tape_len(pass.x.len() / width)
-                && [dweight.len(), dbias.len()] == [groups.weight.len(); 2] =>
-        {
-            // Every sum over a plane is added with compensation.
-            let runs = Runs { width, tape: norm.tape_len(1), rows: 1 };
-            runs::backward(threads, &runs, pass, dx, [dweight, dbias], |pass, dx, sums| {
-                eight!(w => gradients(w, pass, dx, &groups, sums));
-            });
-            Ok(())
-        }
-        _ => norm.backward(pass, dx, [dweight, dbias]),
+    if let Some(groups) = groups(norm)
+        // Every sum over a plane is added with compensation.
+        && runs::backward(norm, threads, 1, pass, dx, [&mut *dweight, &mut *dbias], |pass, dx, sums| {
+            eight!(w => gradients(w, pass, dx, &groups, sums));
+        })
+    {
+        return Ok(());
     }
+    norm.backward(pass, dx, [dweight, dbias])
 }
 
 /// Of one row.

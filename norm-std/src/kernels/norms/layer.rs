@@ -5,9 +5,8 @@ use norm_core::sum::RUN;
 use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows::{self, Normal};
-use super::runs::{self, Runs};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, OPERATIONS, fits};
+use super::{Kernels, by_rows, runs};
 use crate::threads::Threads;
 
 type Layer = LayerNorm<f32, Vec<f32>>;
@@ -22,30 +21,28 @@ fn affine(norm: &Layer) -> Option<(&[f32], &[f32], f32)> {
 }
 
 fn forward(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some(affine) if fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(x.len() / width) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-            let pieces = pieces.zip(tape.chunks_mut(rows * Moments::<f32>::TAPE));
-            threads.each(pieces, |((x, y), tape)| eight!(w => map(w, x, y, affine, tape)));
-            Ok(())
-        }
-        _ => norm.forward(x, y, tape),
+    if let Some(affine) = affine(norm)
+        && by_rows(
+            norm,
+            threads,
+            x,
+            y,
+            Some(&mut *tape),
+            |_, x, y, tape| eight!(w => map(w, x, y, affine, tape)),
+        )
+    {
+        return Ok(());
     }
+    norm.forward(x, y, tape)
 }
 
 fn infer(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some(affine) if fits(norm, x, &[y.len()]) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-            threads.each(pieces, |(x, y)| eight!(w => map(w, x, y, affine, &mut [])));
-            Ok(())
-        }
-        _ => norm.infer(x, y),
+    if let Some(affine) = affine(norm)
+        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, x, y, affine, tape)))
+    {
+        return Ok(());
     }
+    norm.infer(x, y)
 }
 
 #[inline(always)]
@@ -81,21 +78,14 @@ fn backward(
     dx: &mut [f32],
     [dweight, dbias]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some((weight, ..))
-            if fits(norm, pass.x, &[pass.dy.len(), dx.len()])
-                && pass.tape.len() == norm.tape_len(pass.x.len() / width)
-                && [dweight.len(), dbias.len()] == [width; 2] =>
-        {
-            let runs = Runs { width, tape: Moments::<f32>::TAPE, rows: RUN };
-            runs::backward(threads, &runs, pass, dx, [dweight, dbias], |pass, dx, sums| {
-                eight!(w => gradients(w, pass, dx, weight, sums));
-            });
-            Ok(())
-        }
-        _ => norm.backward(pass, dx, [dweight, dbias]),
+    if let Some((weight, ..)) = affine(norm)
+        && runs::backward(norm, threads, RUN, pass, dx, [&mut *dweight, &mut *dbias], |pass, dx, sums| {
+            eight!(w => gradients(w, pass, dx, weight, sums));
+        })
+    {
+        return Ok(());
     }
+    norm.backward(pass, dx, [dweight, dbias])
 }
 
 #[inline(always)]

@@ -95,6 +95,43 @@ pub(crate) fn squares(a: &[f32], b: &[f32]) -> [f32; 2] {
 /// About so many operations are made of each value: for sharing out work.
 const OPERATIONS: usize = 4;
 
+/// Calls `f` for pieces of the rows, by several threads at once: with the number of the piece's first row, and its part of `x`,
+/// `y` and, if one is kept, the tape. False where a length is not right: nothing is done then.
+fn by_rows(
+    norm: &impl Normalize<f32>,
+    threads: &Threads,
+    x: &[f32],
+    y: &mut [f32],
+    tape: Option<&mut [f32]>,
+    f: impl Fn(usize, &[f32], &mut [f32], &mut [f32]) + Sync,
+) -> bool {
+    if !fits(norm, x, &[y.len()]) {
+        return false;
+    }
+    let width = norm.width();
+    let (rows, kept) = (x.len() / width, norm.tape_len(1));
+    if tape.as_ref().is_some_and(|tape| tape.len() != norm.tape_len(rows)) {
+        return false;
+    }
+    let share = threads.share(rows, OPERATIONS * width);
+    let pieces = x.chunks(share * width).zip(y.chunks_mut(share * width)).enumerate();
+    match tape {
+        Some(tape) if kept > 0 => {
+            threads.each(pieces.zip(tape.chunks_mut(share * kept)), |((i, (x, y)), tape)| {
+                f(i * share, x, y, tape)
+            });
+        }
+        _ => threads.each(pieces, |(i, (x, y))| f(i * share, x, y, &mut [])),
+    }
+    true
+}
+
+/// Whether a sum or mean of squares lost no digits to over- or underflow.
+#[inline(always)]
+fn is_safe(squares: f32) -> bool {
+    squares >= f32::MIN_POSITIVE / (f32::EPSILON * f32::EPSILON) && squares.is_finite()
+}
+
 /// `y += x`
 #[inline(always)]
 fn accumulate(y: &mut [f32], x: &[f32]) {

@@ -5,15 +5,11 @@ use norm_core::sum::RUN;
 use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows;
-use super::runs::{self, Runs};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, OPERATIONS, fits};
+use super::{Kernels, by_rows, is_safe, runs};
 use crate::threads::Threads;
 
 type Rms = RmsNorm<f32, Vec<f32>>;
-
-/// What is kept of a row: a power of two that its values are multiplied by, and 1 over their root mean square then.
-const TAPE: usize = 2;
 
 pub(super) const KERNELS: Kernels<f32, Rms> = Kernels { forward, backward, infer, ..Kernels::of_core() };
 
@@ -25,30 +21,23 @@ fn affine(norm: &Rms) -> Option<(&[f32], f32)> {
 }
 
 fn forward(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some(affine) if fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(x.len() / width) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces =
-                x.chunks(rows * width).zip(y.chunks_mut(rows * width)).zip(tape.chunks_mut(rows * TAPE));
-            threads.each(pieces, |((x, y), tape)| eight!(w => map(w, norm, x, y, affine, tape)));
-            Ok(())
-        }
-        _ => norm.forward(x, y, tape),
+    if let Some(affine) = affine(norm)
+        && by_rows(norm, threads, x, y, Some(&mut *tape), |_, x, y, tape| {
+            eight!(w => map(w, norm, x, y, affine, tape));
+        })
+    {
+        return Ok(());
     }
+    norm.forward(x, y, tape)
 }
 
 fn infer(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some(affine) if fits(norm, x, &[y.len()]) => {
-            let rows = threads.share(x.len() / width, OPERATIONS * width);
-            let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-            threads.each(pieces, |(x, y)| eight!(w => map(w, norm, x, y, affine, &mut [])));
-            Ok(())
-        }
-        _ => norm.infer(x, y),
+    if let Some(affine) = affine(norm)
+        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, norm, x, y, affine, tape)))
+    {
+        return Ok(());
     }
+    norm.infer(x, y)
 }
 
 #[inline(always)]
@@ -65,7 +54,7 @@ fn map<W: Wide>(w: W, norm: &Rms, x: &[f32], y: &mut [f32], (weight, eps): (&[f3
             |[x]| [w.mul(x, x)],
         );
         let mean = squares / width as f32;
-        if !(mean >= f32::MIN_POSITIVE / (f32::EPSILON * f32::EPSILON) && mean.is_finite()) {
+        if !is_safe(mean) {
             // Rare, and norm-core knows what to do. A row is of the right length.
             let _ = norm.forward(x, y, slot);
             continue;
@@ -89,21 +78,14 @@ fn backward(
     dx: &mut [f32],
     [dweight, none]: [&mut [f32]; 2],
 ) -> Result<(), Error> {
-    let width = norm.width();
-    match affine(norm) {
-        Some((weight, _))
-            if fits(norm, pass.x, &[pass.dy.len(), dx.len()])
-                && pass.tape.len() == norm.tape_len(pass.x.len() / width)
-                && dweight.len() == width =>
-        {
-            let runs = Runs { width, tape: TAPE, rows: RUN };
-            runs::backward(threads, &runs, pass, dx, [dweight], |pass, dx, [sums]| {
-                eight!(w => gradients(w, pass, dx, weight, sums));
-            });
-            Ok(())
-        }
-        _ => norm.backward(pass, dx, [dweight, none]),
+    if let Some((weight, _)) = affine(norm)
+        && runs::backward(norm, threads, RUN, pass, dx, [&mut *dweight], |pass, dx, [sums]| {
+            eight!(w => gradients(w, pass, dx, weight, sums));
+        })
+    {
+        return Ok(());
     }
+    norm.backward(pass, dx, [dweight, none])
 }
 
 #[inline(always)]
@@ -118,7 +100,7 @@ fn gradients<W: Wide>(
     let each = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
     for (((x, dy), dx), &[scale, rms]) in each.zip(tape.as_chunks().0) {
         // Only the two factors of the slope are of interest here.
-        let [a, b] = Moments { scale, mean: 0.0, low: 0.0, rstd: rms, var: 0.0 }.slope();
+        let [a, b] = Moments::from_tape([scale, 0.0, 0.0, rms]).slope();
         let (a, b) = (w.splat(a), w.splat(b));
         let (scale, rms) = (w.splat(scale), w.splat(rms));
         let [along] = rows::sums(

@@ -1,38 +1,37 @@
 //! Backward passes that go row by row, and add up gradients of parameters over all rows in norm-core's order.
 
-use norm_core::Pass;
+use norm_core::sum::LANES;
+use norm_core::{Normalize, Pass};
 
 use super::columns::{close, finish, with_memory};
 use super::wide::{Eight, eight};
-use super::{OPERATIONS, accumulate};
+use super::{OPERATIONS, accumulate, fits};
 use crate::threads::Threads;
 
-/// How rows come: values of a row, values of its tape, and how many rows are added plainly before their sum is added with
-/// compensation.
-pub(super) struct Runs {
-    pub(super) width: usize,
-    pub(super) tape: usize,
-    pub(super) rows: usize,
-}
-
-/// Calls `run` for each run of rows, by several threads at once, with the part of the pass, its gradient, and `K` arrays of
+/// Calls `f` for each run of `run` rows, by several threads at once, with the part of the pass, its gradient, and `K` arrays of
 /// zeros to add the terms of its rows to, row by row; they hold the values of a `grads` rounded up to eights. Adds the totals
-/// to `grads`.
+/// to `grads`: the rows of a run plainly, runs with compensation. False where a length is not right: nothing is done then.
 pub(super) fn backward<const K: usize>(
+    norm: &impl Normalize<f32>,
     threads: &Threads,
-    runs: &Runs,
+    run: usize,
     Pass { x, tape, dy }: Pass<'_, f32>,
     dx: &mut [f32],
     grads: [&mut [f32]; K],
-    run: impl Fn(Pass<'_, f32>, &mut [f32], [&mut [Eight]; K]) + Sync,
-) {
-    let (x_run, tape_run) = (runs.rows * runs.width, runs.rows * runs.tape);
-    let len = grads[0].len().div_ceil(8);
+    f: impl Fn(Pass<'_, f32>, &mut [f32], [&mut [Eight]; K]) + Sync,
+) -> bool {
+    let width = norm.width();
+    let whole = fits(norm, x, &[dy.len(), dx.len()]) && tape.len() == norm.tape_len(x.len() / width);
+    if !whole || grads.iter().zip(norm.params()).any(|(grad, param)| grad.len() != param.len()) {
+        return false;
+    }
+    let (x_run, tape_run) = (run * width, norm.tape_len(run));
+    let len = grads[0].len().div_ceil(LANES);
     let count = x.len().div_ceil(x_run);
     // One thread finds each run's sums in the cache when it closes it; several first do all that is theirs.
     let together = if threads.count() == 1 { 1 } else { count };
     let share = threads.share(together, OPERATIONS * x_run);
-    with_memory([8 * together * K * len, 8 * K * len, 8 * K * len], |[sums, total, error]| {
+    with_memory([LANES * together * K * len, LANES * K * len, LANES * K * len], |[sums, total, error]| {
         total.fill(Eight::default());
         error.fill(Eight::default());
         let (x_most, tape_most) = (together * x_run, together * tape_run);
@@ -48,7 +47,7 @@ pub(super) fn backward<const K: usize>(
                 for ((((x, dy), dx), tape), sums) in runs {
                     sums.fill(Eight::default());
                     let mut parts = sums.chunks_exact_mut(len);
-                    run(Pass { x, tape, dy }, dx, std::array::from_fn(|_| parts.next().unwrap_or_default()));
+                    f(Pass { x, tape, dy }, dx, std::array::from_fn(|_| parts.next().unwrap_or_default()));
                 }
             });
             let sums = &sums[..x.len().div_ceil(x_run) * K * len];
@@ -62,4 +61,5 @@ pub(super) fn backward<const K: usize>(
             accumulate(grad, total.as_flattened());
         }
     });
+    true
 }

@@ -5,7 +5,7 @@ use norm_core::{Error, Form, Method, Normalize, Observe, Pass, Seen};
 
 use super::columns::{self, with_memory};
 use super::wide::{Wide, eight};
-use super::{Kernels, channel, rows};
+use super::{Kernels, by_rows, channel, rows};
 use crate::threads::Threads;
 
 type Scaling = SynapticScaling<f32, Vec<f32>>;
@@ -34,14 +34,10 @@ fn backward(
 
 /// Each neuron's weights by its gain.
 fn scale(scaling: &Scaling, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-    let (inputs, neurons) = (scaling.width(), scaling.neurons());
-    if x.len() != inputs * neurons || y.len() != x.len() {
-        return scaling.infer(x, y);
-    }
-    let share = threads.share(neurons, inputs);
-    let pieces = x.chunks(share * inputs).zip(y.chunks_mut(share * inputs)).enumerate();
-    threads.each(pieces, |(piece, (x, y))| eight!(w => scale_some(w, scaling, piece * share, x, y)));
-    Ok(())
+    let whole = x.len() == scaling.width() * scaling.neurons();
+    let piece =
+        |first, x: &[f32], y: &mut [f32], _: &mut [f32]| eight!(w => scale_some(w, scaling, first, x, y));
+    if whole && by_rows(scaling, threads, x, y, None, piece) { Ok(()) } else { scaling.infer(x, y) }
 }
 
 /// From neuron `first` on.

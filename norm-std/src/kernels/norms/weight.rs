@@ -7,7 +7,7 @@ use norm_core::{Error, Moments, Normalize, Pass};
 
 use super::rows;
 use super::wide::{Wide, eight};
-use super::{Kernels, OPERATIONS};
+use super::{Kernels, OPERATIONS, by_rows, is_safe};
 use crate::threads::Threads;
 
 type Weight = WeightNorm<Vec<f32>>;
@@ -30,35 +30,24 @@ fn forward(
     y: &mut [f32],
     tape: &mut [f32],
 ) -> Result<(), Error> {
-    let (g, inputs) = parts(norm);
-    if [x.len(), y.len(), tape.len()] != [g.len() * inputs, g.len() * inputs, g.len() * TAPE] {
-        return norm.forward(x, y, tape);
-    }
-    let share = threads.share(g.len(), OPERATIONS * inputs);
-    let refused = AtomicBool::new(false);
-    let pieces = x.chunks(share * inputs).zip(y.chunks_mut(share * inputs));
-    threads.each(pieces.zip(g.chunks(share)).zip(tape.chunks_mut(share * TAPE)), |(((x, y), g), tape)| {
-        if !eight!(w => map(w, x, y, g, tape.as_chunks_mut().0)) {
-            refused.store(true, Relaxed);
-        }
-    });
-    if refused.into_inner() { norm.forward(x, y, tape) } else { Ok(()) }
+    if map_all(norm, threads, x, y, Some(&mut *tape)) { Ok(()) } else { norm.forward(x, y, tape) }
 }
 
 fn infer(norm: &Weight, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    if map_all(norm, threads, x, y, None) { Ok(()) } else { norm.infer(x, y) }
+}
+
+/// False where it is left to norm-core.
+fn map_all(norm: &Weight, threads: &Threads, x: &[f32], y: &mut [f32], tape: Option<&mut [f32]>) -> bool {
     let (g, inputs) = parts(norm);
-    if [x.len(), y.len()] != [g.len() * inputs; 2] {
-        return norm.infer(x, y);
-    }
-    let share = threads.share(g.len(), OPERATIONS * inputs);
     let refused = AtomicBool::new(false);
-    let pieces = x.chunks(share * inputs).zip(y.chunks_mut(share * inputs)).zip(g.chunks(share));
-    threads.each(pieces, |((x, y), g)| {
-        if !eight!(w => map(w, x, y, g, &mut [])) {
+    let piece = |first: usize, x: &[f32], y: &mut [f32], tape: &mut [f32]| {
+        let g = &g[first..][..x.len() / inputs];
+        if !eight!(w => map(w, x, y, g, tape.as_chunks_mut().0)) {
             refused.store(true, Relaxed);
         }
-    });
-    if refused.into_inner() { norm.infer(x, y) } else { Ok(()) }
+    };
+    x.len() == g.len() * inputs && by_rows(norm, threads, x, y, tape, piece) && !refused.into_inner()
 }
 
 /// Whether the squares of all neurons are neither too large nor too small to be added up.
@@ -73,7 +62,7 @@ fn map<W: Wide>(w: W, v: &[f32], y: &mut [f32], g: &[f32], tape: &mut [[f32; TAP
             #[inline(always)]
             |[v]| [w.mul(v, v)],
         );
-        if !(squares >= f32::MIN_POSITIVE / (f32::EPSILON * f32::EPSILON) && squares.is_finite()) {
+        if !is_safe(squares) {
             return false;
         }
         let kept = [1.0, 1.0 / squares.sqrt()];
@@ -125,7 +114,7 @@ fn gradients<W: Wide>(w: W, Pass { x, tape, dy }: Pass<'_, f32>, dx: &mut [f32],
     let neurons = g.iter().zip(dg).zip(tape.as_chunks().0);
     for (((v, dy), dx), ((&g, dg), &[scale, inverse])) in each.zip(neurons) {
         // Only the two factors of the slope are of interest here.
-        let [a, b] = Moments { scale, mean: 0.0, low: 0.0, rstd: g * inverse, var: 0.0 }.slope();
+        let [a, b] = Moments::from_tape([scale, 0.0, 0.0, g * inverse]).slope();
         let (a, b, scale, inverse) = (w.splat(a), w.splat(b), w.splat(scale), w.splat(inverse));
         let [along] = rows::sums(
             w,
