@@ -57,7 +57,12 @@ impl Threads {
     pub(crate) fn share(&self, count: usize, each: usize) -> usize {
         match self.count() {
             1 => count.max(1),
-            threads => count.div_ceil(PIECES * threads).max(WORTH_SHARING.div_ceil(each.max(1))),
+            threads => {
+                let worth = (count * each.max(1) / WORTH_SHARING).clamp(1, PIECES * threads);
+                // As many for each thread, or some would wait for others.
+                let even = if worth < threads { worth } else { worth / threads * threads };
+                count.div_ceil(even).max(1)
+            }
         }
     }
 
@@ -81,7 +86,11 @@ impl Threads {
     }
 
     /// Does `f` to each piece, whichever thread is free.
-    pub fn each<T: Send>(&self, pieces: impl ExactSizeIterator<Item = T> + Send, f: impl Fn(T) + Sync) {
+    pub fn each<T: Send>(
+        &self,
+        pieces: impl DoubleEndedIterator<Item = T> + ExactSizeIterator + Send,
+        f: impl Fn(T) + Sync,
+    ) {
         // As many as there are threads, without memory to point to.
         if pieces.len() < 2 || self.pool.is_none() {
             return pieces.for_each(f);
@@ -94,7 +103,7 @@ impl Threads {
     pub(crate) fn each_with<M: Send, T: Send>(
         &self,
         memory: &mut [M],
-        mut pieces: impl ExactSizeIterator<Item = T> + Send,
+        mut pieces: impl DoubleEndedIterator<Item = T> + ExactSizeIterator + Send,
         f: impl Fn(&mut M, T) + Sync,
     ) {
         let workers = memory.len().min(pieces.len());
@@ -104,13 +113,18 @@ impl Threads {
             (None, [memory, ..]) | (_, [memory]) => pieces.for_each(|piece| f(memory, piece)),
             (Some(pool), memory) => {
                 let pieces = Mutex::new(&mut pieces);
-                let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let work = |memory: &mut M| {
-                    while let Some(piece) = next() {
+                // Some from the front and some from the back: with two threads each comes upon about the same part of the rows
+                // in one pass after the other, which it then has in its cache.
+                let next = |back: bool| {
+                    let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
+                    if back { pieces.next_back() } else { pieces.next() }
+                };
+                let work = |memory: &mut M, back: bool| {
+                    while let Some(piece) = next(back) {
                         f(memory, piece);
                     }
                 };
-                pool.install(|| all(memory, &work));
+                pool.install(|| all(memory, false, &work));
             }
         }
     }
@@ -144,19 +158,19 @@ impl Drop for OnDrop<'_> {
 /// Pieces for each thread: some may be held up.
 const PIECES: usize = 4;
 /// Operations, or values read or written, of a piece that is not worth cutting further: some microseconds.
-const WORTH_SHARING: usize = 1 << 17;
+const WORTH_SHARING: usize = 1 << 15;
 
 /// Threads that [`Threads::each`] makes use of.
 const MOST: usize = 256;
 
-/// `work` with each of the memory, side by side where threads are free.
-fn all<M: Send>(memory: &mut [M], work: &(impl Fn(&mut M) + Sync)) {
+/// `work` with each of the memory, side by side where threads are free; the last of them from the back.
+fn all<M: Send>(memory: &mut [M], back: bool, work: &(impl Fn(&mut M, bool) + Sync)) {
     match memory {
         [] => {}
-        [one] => work(one),
+        [one] => work(one, back),
         more => {
             let (here, there) = more.split_at_mut(more.len() / 2);
-            rayon::join(|| all(here, work), || all(there, work));
+            rayon::join(|| all(here, false, work), || all(there, true, work));
         }
     }
 }
@@ -215,7 +229,7 @@ impl Team<'_> {
     /// Does `f` to each piece, whichever thread is free, with the memory of that thread.
     pub(crate) fn each<T: Send>(
         &mut self,
-        pieces: impl ExactSizeIterator<Item = T> + Send,
+        pieces: impl DoubleEndedIterator<Item = T> + ExactSizeIterator + Send,
         f: impl Fn(&mut Own, T) + Sync,
     ) {
         self.threads.each_with(self.own, pieces, f);

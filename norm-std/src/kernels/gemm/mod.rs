@@ -59,9 +59,29 @@ pub fn gemm(
 ) {
     assert!(a.0.len() == m * k && b.0.len() == k * n && c.len() == m * n, "gemm: {m}x{k} times {k}x{n}");
     let threads = work.threads().count().min(m * n * k / WORTH_A_THREAD);
-    if threads < 2 || m < 2 || k < 2 {
-        let (_, mut team) = work.split(0);
-        return team.each(std::iter::once(c), |own, c| product((m, k, n), a, b, add, c, &mut own.panels));
+    let share = |count, each| work.threads().share(count, each);
+    match (m, k, b.1) {
+        // Of single rows and columns memory is the limit, and two threads have more of it nearby.
+        (1.., 1, _) if n > 0 => {
+            let rows = share(m, n);
+            let pieces = a.0.chunks(rows).zip(c.chunks_mut(rows * n));
+            return work.split(0).1.each(pieces, |own, (a, c)| {
+                product((a.len(), 1, n), (a, Transposed::No), b, add, c, &mut own.panels);
+            });
+        }
+        (1, 2.., Transposed::Yes) if n > 0 => {
+            let rows = share(n, k).next_multiple_of(4);
+            let pieces = b.0.chunks(rows * k).zip(c.chunks_mut(rows));
+            return work.split(0).1.each(pieces, |own, (b, c)| {
+                product((1, k, c.len()), a, (b, Transposed::Yes), add, c, &mut own.panels);
+            });
+        }
+        _ if threads < 2 || m < 2 || k < 2 => {
+            return work.split(0).1.each(std::iter::once(c), |own, c| {
+                product((m, k, n), a, b, add, c, &mut own.panels);
+            });
+        }
+        _ => {}
     }
     let Tile { rows: tile, columns: width } = arch().dispatch(Size);
     let (panels, mut team) = work.split(k * n.next_multiple_of(width));
@@ -181,6 +201,8 @@ mod tests {
             (3, 4, 2),
             (1, 37, 21),
             (1, 5, 100),
+            (1, 700, 203),
+            (303, 1, 500),
             (29, 1, 70),
             (25, 300, 67),
             (200, 9, 64),
