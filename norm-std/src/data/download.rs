@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 /// No file of the catalog is as long; a server that sends more is not believed.
 const MOST: u64 = 1 << 30;
@@ -167,6 +168,8 @@ fn fetch_file(
     let mut part = Part { remote, path, file, have, resumed: have > 0 };
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
+        // The certificates that the system trusts, among them those of an organization.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .user_agent(concat!("norm/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(Some(fetch.stall))
         .timeout_connect(Some(fetch.stall))
