@@ -57,6 +57,50 @@ pub(super) fn sums<W: Wide, const R: usize, const K: usize>(
     totals.map(Compensated::value)
 }
 
+/// [`sums`] of `SIDE` rows of one length below a block, side by side.
+#[inline(always)]
+pub(super) fn short_sums<W: Wide, const R: usize, const K: usize, const SIDE: usize>(
+    w: W,
+    rows: [[&[f32]; R]; SIDE],
+    f: impl Fn([W::V; R]) -> [W::V; K],
+) -> [[f32; K]; SIDE] {
+    let n = rows.iter().flatten().map(|row| row.len()).min().unwrap_or(0).min(BLOCK - 1);
+    let (whole, rest) = (n / LANES, n % LANES);
+    let wide: [[&[Eight]; R]; SIDE] = rows.map(|rows| rows.map(|row| &row.as_chunks().0[..whole]));
+    let mut lanes = [[w.zero(); K]; SIDE];
+    for i in 0..whole {
+        for (rows, lanes) in wide.iter().zip(&mut lanes) {
+            let terms = f(w.vectors(
+                #[inline(always)]
+                |r| w.load(&rows[r][i]),
+            ));
+            *lanes = w.vectors(
+                #[inline(always)]
+                |k| w.add(lanes[k], terms[k]),
+            );
+        }
+    }
+    if rest > 0 {
+        for (rows, lanes) in rows.iter().zip(&mut lanes) {
+            let terms = f(w.vectors(
+                #[inline(always)]
+                |r| w.load_rest(&rows[r][..n]),
+            ));
+            *lanes = w.vectors(
+                #[inline(always)]
+                |k| w.add(lanes[k], w.first(terms[k], rest)),
+            );
+        }
+    }
+    let mut sums = [[0.0; K]; SIDE];
+    for (sums, lanes) in sums.iter_mut().zip(lanes) {
+        let mut totals = [Compensated::ZERO; K];
+        close(w, &mut totals, lanes);
+        *sums = totals.map(Compensated::value);
+    }
+    sums
+}
+
 /// Adds up whole blocks, `SIDE` of them side by side, for as long as there are so many: `EIGHTS` eights.
 #[inline(always)]
 fn blocks<W: Wide, const R: usize, const K: usize, const SIDE: usize, const EIGHTS: usize>(
