@@ -71,7 +71,7 @@ pub(crate) struct TrainingArgs {
     #[arg(long, value_name = "D", default_value_t = 0.0)]
     pub(crate) weight_decay: f32,
     /// Limit the gradient of each neuron's weights to this fraction of their norm, for every method; 0 for no bound [default:
-    /// 0.2 for synaptic, none for others]
+    /// 1 / √(batch size) for synaptic, 0.2 for triesch, none for others]
     #[arg(long, value_name = "B")]
     pub(crate) bound: Option<f32>,
     /// What hidden neurons fire: relu, leaky-relu, tanh, sigmoid, gelu, silu, elu, identity

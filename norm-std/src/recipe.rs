@@ -26,7 +26,7 @@ use crate::{Error, methods};
 ///
 /// Three names stand for more than one method of norm-core, as they train best:
 ///
-/// - `synaptic`: synaptic scaling with `center=1` and `bound=0.2`;
+/// - `synaptic`: synaptic scaling with `center=1` and `bound-one=1`;
 /// - `calibration`: the same set once before training and frozen then, without a bound: the control for `synaptic`;
 /// - `triesch`: Triesch's intrinsic plasticity with `center=1` and `bound=0.2`.
 ///
@@ -122,8 +122,7 @@ impl Recipe {
         let name = words.next().unwrap_or_default();
         let options = words.map(|word| option(text, word)).collect::<Result<Vec<_>, _>>()?;
         let preset = PRESETS.iter().find(|preset| preset.name == name);
-        let (mut center, mut bound) =
-            (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound).map(Bound::Fixed));
+        let (mut center, mut bound) = (preset.is_some_and(|p| p.center), preset.and_then(|p| p.bound));
         let mut left: Vec<(String, f64)> = Vec::new();
         left.extend(preset.iter().filter(|p| p.frozen).map(|_| ("frozen".to_owned(), 1.0)));
         for (key, value) in options {
@@ -188,15 +187,27 @@ struct Preset {
     method: &'static str,
     center: bool,
     frozen: bool,
-    bound: Option<f32>,
+    bound: Option<Bound>,
 }
 
-/// Chosen on validation rows. At the rates where scaling and Triesch's form are at their best, steps larger than the
+/// Chosen on validation rows (docs/synaptic-scaling.md). At the rates where scaling and Triesch's form are at their best, steps larger than the
 /// weights would undo what they hold.
 const PRESETS: [Preset; 3] = [
-    Preset { name: "synaptic", method: "synaptic", center: true, frozen: false, bound: Some(0.2) },
+    Preset {
+        name: "synaptic",
+        method: "synaptic",
+        center: true,
+        frozen: false,
+        bound: Some(Bound::One(1.0)),
+    },
     Preset { name: "calibration", method: "synaptic", center: true, frozen: true, bound: None },
-    Preset { name: "triesch", method: "triesch", center: true, frozen: false, bound: Some(0.2) },
+    Preset {
+        name: "triesch",
+        method: "triesch",
+        center: true,
+        frozen: false,
+        bound: Some(Bound::Fixed(0.2)),
+    },
 ];
 
 fn option(text: &str, word: &str) -> Result<(String, f64), Error> {
@@ -291,6 +302,10 @@ mod tests {
         assert_eq!((recipe.parts().len(), recipe.bound(1), recipe.bound(128)), (1, 0.05, 0.05));
         let recipe: Recipe = "synaptic:bound-one=0.8".parse().unwrap();
         assert_eq!([1, 4, 64].map(|rows| recipe.bound(rows)), [0.8, 0.4, 0.1]);
+        let [synaptic, triesch, calibration] =
+            ["synaptic", "triesch", "calibration"].map(|name| name.parse::<Recipe>().unwrap());
+        let bounds = |rows| [&synaptic, &triesch, &calibration].map(|recipe| recipe.bound(rows));
+        assert_eq!([1, 16, 64].map(bounds), [[1.0, 0.2, 0.0], [0.25, 0.2, 0.0], [0.125, 0.2, 0.0]]);
         let parts = |text: &str| text.parse::<Recipe>().unwrap().parts().len();
         assert_eq!((parts("layer:center"), parts("triesch:center=0"), parts("layer+synaptic")), (2, 1, 3));
         let calibration: Recipe = "calibration".parse().unwrap();

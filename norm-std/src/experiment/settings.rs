@@ -95,7 +95,11 @@ impl Settings {
             Name::LearningRate => {
                 vary("rate", &["0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1", "3"]);
                 settings.methods = recipes(&few);
-                settings.methods.extend(recipes(&["none:bound=0.2", "batch:bound=0.2", "layer:bound=0.2"]));
+                settings.methods.extend(recipes(&[
+                    "none:bound-one=1",
+                    "batch:bound-one=1",
+                    "layer:bound-one=1",
+                ]));
                 settings.base.epochs = 10;
                 settings.rates = vec![0.03];
             }
