@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import nn
 
 TAU = 1000.0
-BOUND = 0.2
 CALIBRATION = 128
 
 
@@ -144,12 +143,12 @@ def observe(module, change):
 
 
 @torch.no_grad()
-def bound_plasticity(net):
-    """Limits the gradient of each neuron's weights to a fraction of their norm (Brock et al. 2021)."""
+def bound_plasticity(net, bound):
+    """Limits the gradient of each neuron's weights to the fraction `bound` of their norm (Brock et al. 2021)."""
     for p in net.parameters():
         if p.dim() > 1:
             norm, grad = p.flatten(1).norm(dim=1), p.grad.flatten(1).norm(dim=1)
-            factor = (BOUND * norm.clamp(min=1e-3) / grad).clamp(max=1.0).nan_to_num(1.0)
+            factor = (bound * norm.clamp(min=1e-3) / grad).clamp(max=1.0).nan_to_num(1.0)
             p.grad.mul_(factor.view(-1, *[1] * (p.dim() - 1)))
 
 
@@ -262,7 +261,7 @@ def train(data, model, method, seed, lr, epochs, batch_size):
                 return None, None, time.perf_counter() - start
             loss.backward()
             if method == "synaptic":
-                bound_plasticity(net)
+                bound_plasticity(net, 1 / math.sqrt(batch_size))
             optimizer.param_groups[0]["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             optimizer.step()
             with torch.no_grad():
