@@ -190,8 +190,8 @@ struct Preset {
     bound: Option<Bound>,
 }
 
-/// Chosen on validation rows (docs/synaptic-scaling.md). At the rates where scaling and Triesch's form are at their best, steps larger than the
-/// weights would undo what they hold.
+/// Chosen on validation rows (docs/synaptic-scaling.md). At the rates where scaling and Triesch's form are at their best, steps
+/// larger than the weights would undo what they hold.
 const PRESETS: [Preset; 3] = [
     Preset {
         name: "synaptic",

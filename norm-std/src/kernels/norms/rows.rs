@@ -31,28 +31,7 @@ pub(super) fn sums<W: Wide, const R: usize, const K: usize>(
     if wide[0].is_empty() && rest[0].is_empty() {
         return totals.map(Compensated::value);
     }
-    let mut lanes = [w.zero(); K];
-    for (i, _) in wide[0].iter().enumerate() {
-        let terms = f(w.vectors(
-            #[inline(always)]
-            |r| w.load(&wide[r][i]),
-        ));
-        lanes = w.vectors(
-            #[inline(always)]
-            |k| w.add(lanes[k], terms[k]),
-        );
-    }
-    if !rest[0].is_empty() {
-        let terms = f(w.vectors(
-            #[inline(always)]
-            |r| w.load_rest(&rows[r][..n]),
-        ));
-        // Lanes begin with +0, so that another +0 leaves every bit of them.
-        lanes = w.vectors(
-            #[inline(always)]
-            |k| w.add(lanes[k], w.first(terms[k], rest[0].len())),
-        );
-    }
+    let [lanes] = in_lanes(w, [wide], [rows.map(|row| &row[..n])], f);
     close(w, &mut totals, lanes);
     totals.map(Compensated::value)
 }
@@ -65,14 +44,34 @@ pub(super) fn short_sums<W: Wide, const R: usize, const K: usize, const SIDE: us
     f: impl Fn([W::V; R]) -> [W::V; K],
 ) -> [[f32; K]; SIDE] {
     let n = rows.iter().flatten().map(|row| row.len()).min().unwrap_or(0).min(BLOCK - 1);
-    let (whole, rest) = (n / LANES, n % LANES);
-    let wide: [[&[Eight]; R]; SIDE] = rows.map(|rows| rows.map(|row| &row.as_chunks().0[..whole]));
+    let rows = rows.map(|rows| rows.map(|row| &row[..n]));
+    let lanes = in_lanes(w, rows.map(|rows| rows.map(|row| row.as_chunks().0)), rows, f);
+    let mut sums = [[0.0; K]; SIDE];
+    for (sums, lanes) in sums.iter_mut().zip(lanes) {
+        let mut totals = [Compensated::ZERO; K];
+        close(w, &mut totals, lanes);
+        *sums = totals.map(Compensated::value);
+    }
+    sums
+}
+
+/// Lane by lane, the sums over `eights`, less than a block, and the rest of the rows that they end; of `SIDE` rows of one length
+/// side by side.
+#[inline(always)]
+fn in_lanes<W: Wide, const R: usize, const K: usize, const SIDE: usize>(
+    w: W,
+    eights: [[&[Eight]; R]; SIDE],
+    rows: [[&[f32]; R]; SIDE],
+    f: impl Fn([W::V; R]) -> [W::V; K],
+) -> [[W::V; K]; SIDE] {
+    let (whole, rest) = (eights[0][0].len(), rows[0][0].len() % LANES);
+    let eights = eights.map(|eights| eights.map(|row| &row[..whole]));
     let mut lanes = [[w.zero(); K]; SIDE];
     for i in 0..whole {
-        for (rows, lanes) in wide.iter().zip(&mut lanes) {
+        for (eights, lanes) in eights.iter().zip(&mut lanes) {
             let terms = f(w.vectors(
                 #[inline(always)]
-                |r| w.load(&rows[r][i]),
+                |r| w.load(&eights[r][i]),
             ));
             *lanes = w.vectors(
                 #[inline(always)]
@@ -84,21 +83,16 @@ pub(super) fn short_sums<W: Wide, const R: usize, const K: usize, const SIDE: us
         for (rows, lanes) in rows.iter().zip(&mut lanes) {
             let terms = f(w.vectors(
                 #[inline(always)]
-                |r| w.load_rest(&rows[r][..n]),
+                |r| w.load_rest(rows[r]),
             ));
+            // Lanes begin with +0, so that another +0 leaves every bit of them.
             *lanes = w.vectors(
                 #[inline(always)]
                 |k| w.add(lanes[k], w.first(terms[k], rest)),
             );
         }
     }
-    let mut sums = [[0.0; K]; SIDE];
-    for (sums, lanes) in sums.iter_mut().zip(lanes) {
-        let mut totals = [Compensated::ZERO; K];
-        close(w, &mut totals, lanes);
-        *sums = totals.map(Compensated::value);
-    }
-    sums
+    lanes
 }
 
 /// Adds up whole blocks, `SIDE` of them side by side, for as long as there are so many: `EIGHTS` eights.
