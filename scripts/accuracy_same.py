@@ -1,6 +1,5 @@
 """Losses step by step of the same network here and in PyTorch: the same initial weights, and the same rows as the whole batch."""
 
-import math
 import re
 import tempfile
 from pathlib import Path
@@ -36,7 +35,7 @@ def losses_here(norm, data, model, method, lr, folder):
 
 
 def losses_there(rows, weights, model, method, lr):
-    net = {"lenet5": accuracy_torch.lenet5, "rescnn": accuracy_torch.rescnn}[model](method, *rows.train[0].shape[1:3])
+    net = accuracy_torch.NETWORKS[model](method, *rows.train[0].shape[1:3])
     own = net.state_dict()
     for kind in ("weight", "bias"):
         ours = sorted((name for name in weights if name.endswith(kind)), key=place)
@@ -51,8 +50,7 @@ def losses_there(rows, weights, model, method, lr):
         optimizer.zero_grad()
         loss = F.cross_entropy(net(x), y)
         loss.backward()
-        optimizer.param_groups[0]["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / STEPS))
-        optimizer.step()
+        accuracy_torch.cosine_step(optimizer, lr, step, STEPS)
         losses.append(loss.item())
     return losses
 

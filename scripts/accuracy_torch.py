@@ -240,11 +240,20 @@ def evaluate(net, data):
     return correct / n, loss / n
 
 
+NETWORKS = {"lenet5": lenet5, "rescnn": rescnn}
+
+
+def cosine_step(optimizer, lr, step, steps):
+    """One step of the optimizer at the rate of a cosine schedule."""
+    optimizer.param_groups[0]["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+    optimizer.step()
+
+
 def train(data, model, method, seed, lr, epochs, batch_size):
     """Accuracy and loss on the test rows, and the seconds of training; no accuracy if training diverged."""
     torch.manual_seed(seed)
     n, channels, side, _ = data.train[0].shape
-    net = {"lenet5": lenet5, "rescnn": rescnn}[model](method, channels, side)
+    net = NETWORKS[model](method, channels, side)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
     step, steps = 0, epochs * math.ceil(n / batch_size)
@@ -262,8 +271,7 @@ def train(data, model, method, seed, lr, epochs, batch_size):
             loss.backward()
             if method == "synaptic":
                 bound_plasticity(net, 1 / math.sqrt(batch_size))
-            optimizer.param_groups[0]["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
-            optimizer.step()
+            cosine_step(optimizer, lr, step, steps)
             with torch.no_grad():
                 observe(net, 0.0)
             step += 1
