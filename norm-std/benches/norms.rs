@@ -9,7 +9,8 @@
 //!
 //! Bytes are counted as the peers count them: every array of the input's size once, so 8 per value forward (x read, y
 //! written) and 16 forward and backward (dy and dx as well). Batch norm's forward pass moves the running statistics, as
-//! PyTorch's does. Outputs lie in memory beforehand. Shapes of methods that map weights are neurons × inputs.
+//! PyTorch's does. Arrays begin with a line of the cache, as
+//! PyTorch's do, and outputs lie in memory beforehand. Shapes of methods that map weights are neurons × inputs.
 
 mod measure;
 
@@ -18,6 +19,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use norm_core::{Pass, Seen, Site, Spec};
+use norm_std::Buffer;
 use norm_std::methods::{self, Boxed};
 use norm_std::random::Random;
 
@@ -41,7 +43,7 @@ fn name(shape: Shape) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-fn noise(len: usize, salt: u64) -> Vec<f32> {
+fn noise(len: usize, salt: u64) -> Buffer {
     let mut random = Random::new(1, "benchmark", salt, 0);
     // Drawing 67 million values would take longer than measuring.
     let drawn: Vec<f32> = (0..len.min(1 << 20)).map(|_| random.normal() as f32).collect();
@@ -51,14 +53,14 @@ fn noise(len: usize, salt: u64) -> Vec<f32> {
 /// A method with everything it reads and writes.
 struct Workload {
     method: Boxed<f32>,
-    x: Vec<f32>,
-    y: Vec<f32>,
-    tape: Vec<f32>,
-    dy: Vec<f32>,
-    dx: Vec<f32>,
-    grads: [Vec<f32>; 2],
+    x: Buffer,
+    y: Buffer,
+    tape: Buffer,
+    dy: Buffer,
+    dx: Buffer,
+    grads: [Buffer; 2],
     /// What methods of weights see besides: a batch of drives.
-    drive: Vec<f32>,
+    drive: Buffer,
 }
 
 impl Workload {
@@ -93,12 +95,12 @@ impl Workload {
             method.start(&x).ok()?;
         }
         Some(Self {
-            y: vec![0.0; x.len()],
-            tape: vec![0.0; method.tape_len(x.len() / method.width())],
+            y: Buffer::zeros(x.len()),
+            tape: Buffer::zeros(method.tape_len(x.len() / method.width())),
             dy: noise(x.len(), 2),
-            dx: vec![0.0; x.len()],
-            grads: method.params().map(|p| vec![0.0; p.len()]),
-            drive: if of_weights { noise(128 * rows, 3) } else { Vec::new() },
+            dx: Buffer::zeros(x.len()),
+            grads: method.params().map(|p| Buffer::zeros(p.len())),
+            drive: if of_weights { noise(128 * rows, 3) } else { Buffer::default() },
             method,
             x,
         })
@@ -143,7 +145,7 @@ impl Workload {
 
 fn copy(shape: Shape, f: impl FnOnce(&mut dyn FnMut())) {
     let x = noise(shape.iter().product(), 1);
-    let mut y = vec![0.0; x.len()];
+    let mut y = Buffer::zeros(x.len());
     f(&mut || y.copy_from_slice(black_box(&x)));
     black_box(y);
 }

@@ -21,7 +21,7 @@ use norm_std::loss::cross_entropy;
 use norm_std::optim::{Optimizer, Rule};
 use norm_std::random::Random;
 use norm_std::threads::Threads;
-use norm_std::{Activation, Network, Plan, Recipe, Scheme, Shape};
+use norm_std::{Activation, Buffer, Network, Plan, Recipe, Scheme, Shape};
 
 const BATCH: usize = 128;
 const COUNT: usize = 12_800;
@@ -77,7 +77,7 @@ impl Options {
 
 struct Images {
     shape: Shape,
-    x: Vec<f32>,
+    x: Buffer,
     y: Vec<u32>,
     source: &'static str,
 }

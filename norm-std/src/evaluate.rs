@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layers::Activity;
 use crate::loss::cross_entropy;
-use crate::{Error, Network};
+use crate::{Buffer, Error, Network};
 
 /// Rows that pass through the network at once.
 const ROWS: usize = 256;
@@ -49,12 +49,12 @@ pub(crate) fn evaluate_by(
     }
     Error::check_labels(x.nrows(), labels)?;
     let classes = network.classes();
-    let (mut block, mut logits) = (Vec::with_capacity(ROWS * x.ncols()), Vec::new());
+    let (mut block, mut logits) = (Buffer::default(), Buffer::default());
     let (mut loss, mut correct) = (0.0, 0);
     for (first, labels) in (0..).step_by(ROWS).zip(labels.chunks(ROWS)) {
         block.clear();
-        (first..first + labels.len()).for_each(|row| block.extend(x.row(row)));
-        logits.resize(labels.len() * classes, 0.0);
+        (first..first + labels.len()).for_each(|row| block.extend_from_row(x.row(row)));
+        logits.resize(labels.len() * classes);
         infer(network, &block, &mut logits)?;
         let (block_loss, block_correct) = cross_entropy(&logits, labels, classes, None)?;
         loss += block_loss * labels.len() as f64;

@@ -47,6 +47,7 @@ pub mod torch;
 pub mod train;
 
 mod activation;
+mod buffer;
 mod error;
 mod initialization;
 mod jobs;
@@ -58,6 +59,7 @@ mod shape;
 mod store;
 
 pub use activation::Activation;
+pub use buffer::Buffer;
 pub use error::Error;
 pub use initialization::{Initialization, Scheme};
 pub use model::{Model, Plan};

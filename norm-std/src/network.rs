@@ -5,7 +5,7 @@ use norm_core::{Seen, When};
 use crate::layers::{Activity, Chain, Context, Layer, Named, Param, Piece, Scratch, join};
 use crate::methods::Boxed;
 use crate::threads::Threads;
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// Steps by which methods that all layers share are calibrated.
 const SHARED_CALIBRATIONS: usize = 20;
@@ -18,10 +18,10 @@ pub struct Network {
     input: Shape,
     chain: Chain,
     shared: Vec<Boxed<f32>>,
-    logits: Vec<f32>,
-    dlogits: Vec<f32>,
+    logits: Buffer,
+    dlogits: Buffer,
     scratch: Scratch,
-    activity: Vec<f32>,
+    activity: Buffer,
     outputs: usize,
     step: u64,
 }
@@ -37,10 +37,10 @@ impl Network {
             input,
             chain,
             shared,
-            logits: Vec::new(),
-            dlogits: Vec::new(),
+            logits: Buffer::default(),
+            dlogits: Buffer::default(),
             scratch: Scratch::default(),
-            activity: Vec::new(),
+            activity: Buffer::default(),
             outputs: 0,
             step: 0,
         }
@@ -102,7 +102,7 @@ impl Network {
         f: impl FnOnce(&mut Chain, &mut Context<'_>, &mut [f32]) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
         self.outputs = self.rows_of("the batch", x)? * self.classes();
-        self.logits.resize(self.logits.len().max(self.outputs), 0.0);
+        self.logits.resize(self.logits.len().max(self.outputs));
         self.activity.clear();
         self.threads().enter(|| {
             let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);

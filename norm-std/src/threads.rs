@@ -10,7 +10,7 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::Error;
+use crate::{Buffer, Error};
 
 /// Threads to compute with, kept for as long as this or a clone of it lives.
 ///
@@ -178,23 +178,15 @@ fn all<M: Send>(memory: &mut [M], back: bool, work: &(impl Fn(&mut M, bool) + Sy
 /// The memory of one thread, of any content.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
-    pub(crate) work: Vec<f32>,
-    pub(crate) panels: Vec<f32>,
-}
-
-/// As much of a buffer of any content as is needed, without giving memory back: a training step allocates nothing after the first.
-pub(crate) fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
+    pub(crate) work: Buffer,
+    pub(crate) panels: Buffer,
 }
 
 /// The threads of a network and their memory, which grows to what is needed and is worth keeping.
 #[derive(Debug, Default)]
 pub struct Workspace {
     threads: Threads,
-    shared: Vec<f32>,
+    shared: Buffer,
     own: Vec<Own>,
 }
 
@@ -215,7 +207,7 @@ impl Workspace {
         if own.len() < threads.count() {
             own.resize_with(threads.count(), Own::default);
         }
-        (sized(memory, shared), Team { threads, own })
+        (memory.room(shared), Team { threads, own })
     }
 }
 
@@ -237,8 +229,8 @@ impl Team<'_> {
         let most = |len: fn(&Own) -> usize| self.own.iter().map(len).max().unwrap_or(0);
         let (work, panels) = (most(|own| own.work.len()), most(|own| own.panels.len()));
         for own in &mut *self.own {
-            own.work.resize(work, 0.0);
-            own.panels.resize(panels, 0.0);
+            own.work.resize(work);
+            own.panels.resize(panels);
         }
     }
 }
@@ -262,7 +254,7 @@ mod tests {
                 let (shared, mut team) = work.split(3);
                 let sum = AtomicUsize::new(0);
                 team.each(0..pieces, |own, i| {
-                    own.work.resize(5, 0.0);
+                    own.work.resize(5);
                     sum.fetch_add(i, Ordering::Relaxed);
                 });
                 assert_eq!((shared.len(), sum.into_inner()), (3, (0..pieces).sum()));

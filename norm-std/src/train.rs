@@ -11,7 +11,7 @@ use crate::loss::cross_entropy;
 use crate::optim::{Optimizer, Rule, Schedule};
 use crate::random::Random;
 use crate::threads::Threads;
-use crate::{Activation, Error, Initialization, Model, Network, Plan, Recipe, Shape, Tensors};
+use crate::{Activation, Buffer, Error, Initialization, Model, Network, Plan, Recipe, Shape, Tensors};
 
 /// Everything that decides the result of a training run, beside the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,9 +170,9 @@ pub struct Trainer {
     progress: Progress,
     steps: usize,
     order: Vec<u32>,
-    x: Vec<f32>,
+    x: Buffer,
     y: Vec<u32>,
-    dlogits: Vec<f32>,
+    dlogits: Buffer,
 }
 
 impl Trainer {
@@ -203,13 +203,13 @@ impl Trainer {
         *step = state.optimizer_step;
         if !state.optimizer.is_empty() {
             for (name, len) in names {
-                let slot = |i| state.optimizer.get(&format!("{name}.{i}")).cloned().unwrap_or_default();
+                let slot = |i| state.optimizer.get(&format!("{name}.{i}")).map_or(&[][..], Vec::as_slice);
                 let [first, second] = [slot(0), slot(1)];
                 if first.len() != len || !(second.is_empty() || second.len() == len) {
                     let problem = format!("the optimizer's memory of {name} is not of {len} values");
                     return Err(Error::Tensors(problem));
                 }
-                slots.push([first, second]);
+                slots.push([first, second].map(|slot| slot.iter().copied().collect()));
             }
         }
         Ok(trainer)
@@ -221,7 +221,7 @@ impl Trainer {
         let (step, slots) = self.optimizer.state_mut();
         let slots = names.iter().zip(&*slots).flat_map(|((name, _), slots)| {
             let filled = slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty());
-            filled.map(move |(i, slot)| (format!("{name}.{i}"), slot.clone()))
+            filled.map(move |(i, slot)| (format!("{name}.{i}"), slot.to_vec()))
         });
         State {
             progress: self.progress,
@@ -255,9 +255,9 @@ impl Trainer {
             progress: Progress::default(),
             steps,
             order: Vec::new(),
-            x: Vec::new(),
+            x: Buffer::default(),
             y: Vec::new(),
-            dlogits: Vec::new(),
+            dlogits: Buffer::default(),
         })
     }
 
@@ -281,11 +281,7 @@ impl Trainer {
         self.x.clear();
         self.y.clear();
         for &row in &self.order[range] {
-            let row_of = x.row(row as usize);
-            match row_of.to_slice() {
-                Some(values) => self.x.extend_from_slice(values),
-                None => self.x.extend(row_of),
-            }
+            self.x.extend_from_row(x.row(row as usize));
             self.y.extend(labels.and_then(|labels| labels.get(row as usize)));
         }
     }
@@ -369,7 +365,7 @@ impl Trainer {
         let classes = self.network.classes();
         self.network.set_step(step as u64);
         let logits = self.network.forward(&self.x)?;
-        self.dlogits.resize(logits.len(), 0.0);
+        self.dlogits.resize(logits.len());
         let (loss, correct) = cross_entropy(logits, &self.y, classes, Some(&mut self.dlogits))?;
         if !loss.is_finite() {
             self.progress.diverged = Some(Divergence { epoch, step });

@@ -14,6 +14,7 @@ use norm_core::sum::sum;
 use super::direct::Direct;
 use super::gemm::product;
 use super::{Geometry, Transposed, vectorized};
+use crate::Buffer;
 use crate::threads::{Own, Workspace};
 
 /// Images whose gradients of weights are added up before those of others are.
@@ -131,12 +132,8 @@ fn input(g: &Geometry, du: &[f32], weight: &[f32], dx: &mut [f32], own: &mut Own
     }
 }
 
-fn columns<'a>(g: &Geometry, work: &'a mut Vec<f32>) -> &'a mut [f32] {
-    let len = g.taps() * g.positions();
-    if work.len() < len {
-        work.resize(len, 0.0);
-    }
-    &mut work[..len]
+fn columns<'a>(g: &Geometry, work: &'a mut Buffer) -> &'a mut [f32] {
+    work.room(g.taps() * g.positions())
 }
 
 /// The channel and the place in the kernel of a tap.

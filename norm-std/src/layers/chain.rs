@@ -2,16 +2,15 @@ use norm_core::When;
 
 use super::{Context, Layer, Named, Param, Piece, join};
 use crate::methods::Boxed;
-use crate::threads::sized;
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// Layers one after another, and the memory that flows between them. Buffers grow to the largest batch seen and are
 /// then reused.
 pub struct Chain {
     layers: Vec<Box<dyn Layer>>,
     /// What each layer gave, the last one excepted: that goes to the caller.
-    between: Vec<Vec<f32>>,
-    grads: [Vec<f32>; 2],
+    between: Vec<Buffer>,
+    grads: [Buffer; 2],
 }
 
 impl Chain {
@@ -24,7 +23,7 @@ impl Chain {
         if layers.is_empty() {
             return Err(Error::Empty { what: "the network" });
         }
-        let between = layers.iter().skip(1).map(|_| Vec::new()).collect();
+        let between = layers.iter().skip(1).map(|_| Buffer::default()).collect();
         Ok(Self { layers, between, grads: Default::default() })
     }
 
@@ -66,7 +65,7 @@ impl Chain {
             match between.next() {
                 None => return each(&mut **layer, x, y),
                 Some(buffer) => {
-                    let y = sized(buffer, rows * layer.output().len());
+                    let y = buffer.room(rows * layer.output().len());
                     each(&mut **layer, x, y)?;
                     x = y;
                 }
@@ -107,7 +106,7 @@ impl Layer for Chain {
             let [.., before] = before else { break };
             let len = kept(&**before);
             let x = &self.between[i - 1][..len];
-            rest[0].backward(cx, x, y, dy, Some(sized(to, len)))?;
+            rest[0].backward(cx, x, y, dy, Some(to.room(len)))?;
             std::mem::swap(&mut to, &mut from);
             (y, dy) = (x, &mut from[..len]);
         }
@@ -124,7 +123,7 @@ impl Layer for Chain {
                 layer.infer(cx, x, y)?;
             } else {
                 let out = rows * layer.output().len();
-                layer.infer(cx, x, sized(&mut to, out))?;
+                layer.infer(cx, x, to.room(out))?;
                 std::mem::swap(&mut to, &mut from);
                 len = Some(out);
             }

@@ -1,6 +1,6 @@
 use crate::kernels::{Geometry, conv2d, conv2d_input, conv2d_params};
 use crate::threads::Workspace;
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// How neurons are connected to their inputs: each channel by one kernel at every position of an image, PyTorch's
 /// `Conv2d`.
@@ -16,7 +16,7 @@ pub struct Conv2d {
     pub(super) geometry: Geometry,
     pub(super) channels: usize,
     /// What stands around each channel of the image; empty for zeros.
-    pub(super) pad: Vec<f32>,
+    pub(super) pad: Buffer,
 }
 
 impl Conv2d {
@@ -29,7 +29,7 @@ impl Conv2d {
         if channels == 0 {
             return Err(Error::Setting { name: "channels", value: 0.0, range: "at least 1" });
         }
-        Ok(Self { geometry, channels, pad: Vec::new() })
+        Ok(Self { geometry, channels, pad: Buffer::default() })
     }
 
     /// The window.

@@ -1,8 +1,7 @@
 use super::{Context, Layer, Piece};
 use crate::methods::Boxed;
 use crate::random::Random;
-use crate::threads::sized;
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// Dropout: in training, each value is silenced with a probability, and what is left is raised by what is missing.
 ///
@@ -19,7 +18,7 @@ pub struct Dropout {
     probability: f32,
     seed: u64,
     layer: u32,
-    factors: Vec<f32>,
+    factors: Buffer,
 }
 
 impl Dropout {
@@ -30,7 +29,9 @@ impl Dropout {
     /// A probability out of range.
     pub fn new(shape: Shape, probability: f32, seed: u64, layer: u32) -> Result<Self, Error> {
         match probability {
-            p if (0.0..1.0).contains(&p) => Ok(Self { shape, probability, seed, layer, factors: Vec::new() }),
+            p if (0.0..1.0).contains(&p) => {
+                Ok(Self { shape, probability, seed, layer, factors: Buffer::default() })
+            }
             p => Err(Error::Setting { name: "dropout", value: p.into(), range: "from 0 to below 1" }),
         }
     }
@@ -43,7 +44,7 @@ impl Layer for Dropout {
 
     fn forward(&mut self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         let (silenced, kept) = (f64::from(self.probability), 1.0 / (1.0 - self.probability));
-        let factors = sized(&mut self.factors, x.len());
+        let factors = self.factors.room(x.len());
         for (row, factors) in (cx.first_row as u64..).zip(factors.chunks_mut(self.shape.len().max(1))) {
             let mut random = Random::new(self.seed, "dropout", cx.step, row << 32 | u64::from(self.layer));
             factors.fill_with(|| if random.unit() < silenced { 0.0 } else { kept });
@@ -77,6 +78,6 @@ impl Layer for Dropout {
     }
 
     fn fold(&self, _: &[Boxed<f32>]) -> Result<Box<dyn Layer>, Error> {
-        Ok(Box::new(Self { factors: Vec::new(), ..self.clone() }))
+        Ok(Box::new(Self { factors: Buffer::default(), ..self.clone() }))
     }
 }

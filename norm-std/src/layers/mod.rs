@@ -26,7 +26,7 @@ use norm_core::When;
 
 use crate::methods::Boxed;
 use crate::threads::{Threads, Workspace};
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// What layers need that is not their own.
 pub struct Context<'a> {
@@ -72,16 +72,16 @@ pub struct Activity<'a> {
 /// Buffers that any layer may use during one call.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(crate) a: Vec<f32>,
-    pub(crate) b: Vec<f32>,
-    pub(crate) drive: Vec<f32>,
-    pub(crate) gain: Vec<f32>,
-    pub(crate) weight: Vec<f32>,
-    pub(crate) weight_b: Vec<f32>,
+    pub(crate) a: Buffer,
+    pub(crate) b: Buffer,
+    pub(crate) drive: Buffer,
+    pub(crate) gain: Buffer,
+    pub(crate) weight: Buffer,
+    pub(crate) weight_b: Buffer,
     /// The threads, and the memory of kernels.
     pub(crate) work: Workspace,
     /// Buffers of any content that nobody uses.
-    idle: Vec<Vec<f32>>,
+    idle: Vec<Buffer>,
 }
 
 impl Scratch {
@@ -96,12 +96,12 @@ impl Scratch {
     }
 
     /// A buffer of any content and length, for as long as a layer needs it.
-    fn borrow(&mut self) -> Vec<f32> {
+    fn borrow(&mut self) -> Buffer {
         self.idle.pop().unwrap_or_default()
     }
 
     /// Takes back, in the order of `borrow`, so that each buffer is soon as large as its user needs.
-    fn give_back<const N: usize>(&mut self, buffers: [Vec<f32>; N]) {
+    fn give_back<const N: usize>(&mut self, buffers: [Buffer; N]) {
         self.idle.extend(buffers.into_iter().rev());
     }
 }

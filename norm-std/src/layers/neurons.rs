@@ -7,8 +7,7 @@ use super::{Context, Layer, Named, NeuronsPiece, Param, Piece, Scratch, Wiring, 
 use crate::methods::Boxed;
 use crate::random::Random;
 use crate::recipe::Recipe;
-use crate::threads::sized;
-use crate::{Activation, Error, Initialization, Shape};
+use crate::{Activation, Buffer, Error, Initialization, Shape};
 
 /// A layer of neurons: connections, methods at every site, and what the neurons fire.
 ///
@@ -19,17 +18,17 @@ use crate::{Activation, Error, Initialization, Shape};
 /// ```
 pub struct Neurons {
     wiring: Wiring,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    dweight: Vec<f32>,
-    dbias: Vec<f32>,
+    weight: Buffer,
+    bias: Buffer,
+    dweight: Buffer,
+    dbias: Buffer,
     on_input: Vec<Stage>,
     on_weight: Vec<Stage>,
     on_drive: Vec<Stage>,
     firing: Firing,
     /// Where weights are only multiplied by gains: these, as of the last forward pass.
-    gain: Vec<f32>,
-    drive: Vec<f32>,
+    gain: Buffer,
+    drive: Buffer,
     drive_len: usize,
 }
 
@@ -83,16 +82,16 @@ impl Neurons {
         let weights = neurons * inputs;
         Self {
             wiring,
-            weight: vec![0.0; weights],
-            bias: vec![0.0; neurons],
-            dweight: vec![0.0; weights],
-            dbias: vec![0.0; neurons],
+            weight: Buffer::zeros(weights),
+            bias: Buffer::zeros(neurons),
+            dweight: Buffer::zeros(weights),
+            dbias: Buffer::zeros(neurons),
             on_input: Vec::new(),
             on_weight: Vec::new(),
             on_drive: Vec::new(),
             firing: Firing::new(activation),
-            gain: Vec::new(),
-            drive: Vec::new(),
+            gain: Buffer::default(),
+            drive: Buffer::default(),
             drive_len: 0,
         }
     }
@@ -114,7 +113,7 @@ impl Neurons {
         }
         let params = Params { weight, gain, bias: &self.bias };
         self.drive_len = self.wiring.rows(x) * self.wiring.output().len();
-        let (drive, work) = (sized(&mut self.drive, self.drive_len), &mut cx.scratch.work);
+        let (drive, work) = (self.drive.room(self.drive_len), &mut cx.scratch.work);
         self.wiring.forward(x, params, drive, work);
         Ok(())
     }
@@ -160,7 +159,7 @@ impl Neurons {
     ) -> Result<(), Error> {
         let drive = &self.drive[..self.drive_len];
         let mut a = std::mem::take(&mut cx.scratch.a);
-        let (mut grad, mut free) = (dy, sized(&mut a, self.drive_len));
+        let (mut grad, mut free) = (dy, a.room(self.drive_len));
         let z = input_of(&self.on_drive, self.on_drive.len(), drive);
         self.firing.backward(cx, z, y, grad, free)?;
         for i in (0..self.on_drive.len()).rev() {
@@ -178,7 +177,7 @@ impl Neurons {
             [] => (None, self.on_weight.len()),
             gain => (Some(gain), 0),
         };
-        let (mut to, mut from) = (&mut self.dweight[..], sized(&mut other, self.weight.len()));
+        let (mut to, mut from) = (&mut self.dweight[..], other.room(self.weight.len()));
         if mapped % 2 == 1 {
             std::mem::swap(&mut to, &mut from);
         }
@@ -193,7 +192,7 @@ impl Neurons {
 
         if let Some(dx) = dx {
             let weight = input_of(&self.on_weight, mapped, &self.weight);
-            let (mut to, mut from) = (dx, sized(&mut other, x.len()));
+            let (mut to, mut from) = (dx, other.room(x.len()));
             if self.on_input.len() % 2 == 1 {
                 std::mem::swap(&mut to, &mut from);
             }
@@ -223,7 +222,7 @@ impl Neurons {
         let weight = chain(on_weight, cx, &self.weight, [weight, weight_b])?;
         let params = Params { weight, gain, bias: &self.bias };
         let x_hat = chain(&self.on_input, cx, x, [a, b])?;
-        let drive = sized(drive, y.len());
+        let drive = drive.room(y.len());
         self.wiring.forward(x_hat, params, drive, work);
         let z = chain(&self.on_drive, cx, drive, [a, b])?;
         self.firing.infer(cx, z, y)
@@ -285,7 +284,7 @@ fn gains<'a>(
     wiring: &Wiring,
     on_weight: &[Stage],
     shared: &[Boxed<f32>],
-    memory: &'a mut Vec<f32>,
+    memory: &'a mut Buffer,
 ) -> Option<&'a [f32]> {
     memory.clear();
     let log_gains = match (wiring, on_weight) {
@@ -301,14 +300,14 @@ fn chain<'a>(
     stages: &[Stage],
     cx: &Context<'_>,
     first: &'a [f32],
-    [a, b]: [&'a mut Vec<f32>; 2],
+    [a, b]: [&'a mut Buffer; 2],
 ) -> Result<&'a [f32], Error> {
     let n = first.len();
     for (i, stage) in stages.iter().enumerate() {
         if i == 0 {
-            stage.infer(cx, first, sized(a, n))?;
+            stage.infer(cx, first, a.room(n))?;
         } else {
-            stage.infer(cx, &a[..n], sized(b, n))?;
+            stage.infer(cx, &a[..n], b.room(n))?;
             std::mem::swap(a, b);
         }
     }

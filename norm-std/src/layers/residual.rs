@@ -4,8 +4,7 @@ use super::firing::Firing;
 use super::stage::Stage;
 use super::{Chain, Context, Layer, Named, Neurons, Param, Piece, join};
 use crate::methods::Boxed;
-use crate::threads::sized;
-use crate::{Error, Shape};
+use crate::{Buffer, Error, Shape};
 
 /// A residual block: neurons that are driven by the last of a chain of layers and, past the chain, by its input.
 ///
@@ -21,9 +20,9 @@ pub struct Residual {
     body: Chain,
     shortcut: Option<Neurons>,
     firing: Firing,
-    branch: Vec<f32>,
-    past: Vec<f32>,
-    sum: Vec<f32>,
+    branch: Buffer,
+    past: Buffer,
+    sum: Buffer,
     len: usize,
 }
 
@@ -66,17 +65,17 @@ impl Residual {
         form: impl Fn(&mut dyn Layer, &mut Context<'_>, &[f32], &mut [f32]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.len = y.len();
-        let branch = sized(&mut self.branch, y.len());
+        let branch = self.branch.room(y.len());
         form(&mut self.body, cx, x, branch)?;
         let past = match &mut self.shortcut {
             None => x,
             Some(neurons) => {
-                let past = sized(&mut self.past, y.len());
+                let past = self.past.room(y.len());
                 form(neurons, cx, x, past)?;
                 past
             }
         };
-        let sum = sized(&mut self.sum, y.len());
+        let sum = self.sum.room(y.len());
         sum.iter_mut().zip(branch.iter().zip(past)).for_each(|(sum, (a, b))| *sum = a + b);
         self.firing.forward(cx, sum, y)
     }
@@ -106,7 +105,7 @@ impl Layer for Residual {
         mut dx: Option<&mut [f32]>,
     ) -> Result<(), Error> {
         let [mut copy, mut dx_past] = [cx.scratch.borrow(), cx.scratch.borrow()];
-        let dsum = sized(&mut copy, self.len);
+        let dsum = copy.room(self.len);
         self.firing.backward(cx, &self.sum[..self.len], y, dy, dsum)?;
         // The layers of the chain may overwrite the gradient that they are given.
         dsum.copy_from_slice(dy);
@@ -117,7 +116,7 @@ impl Layer for Residual {
             (None, Some(dx)) => add(dx, dsum),
             (Some(neurons), None) => neurons.backward(cx, x, &self.past[..self.len], dsum, None)?,
             (Some(neurons), Some(dx)) => {
-                let dx_past = sized(&mut dx_past, dx.len());
+                let dx_past = dx_past.room(dx.len());
                 neurons.backward(cx, x, &self.past[..self.len], dsum, Some(dx_past))?;
                 add(dx, dx_past);
             }
@@ -128,12 +127,12 @@ impl Layer for Residual {
 
     fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         let [mut sum, mut past] = [cx.scratch.borrow(), cx.scratch.borrow()];
-        let z = sized(&mut sum, y.len());
+        let z = sum.room(y.len());
         self.body.infer(cx, x, z)?;
         let past_rows = match &self.shortcut {
             None => x,
             Some(neurons) => {
-                let past = sized(&mut past, y.len());
+                let past = past.room(y.len());
                 neurons.infer(cx, x, past)?;
                 past
             }

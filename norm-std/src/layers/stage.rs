@@ -3,9 +3,8 @@
 use norm_core::{Form, Method, Pass, Seen};
 
 use super::{Context, Named, Param, join};
-use crate::Error;
 use crate::methods::Boxed;
-use crate::threads::sized;
+use crate::{Buffer, Error};
 
 /// Whose method it is.
 pub(super) enum Owner {
@@ -18,20 +17,20 @@ pub(super) enum Owner {
 /// A method, what its last forward pass gave and kept, and the gradients of its parameters.
 pub(super) struct Stage {
     pub(super) owner: Owner,
-    y: Vec<f32>,
+    y: Buffer,
     len: usize,
-    tape: Vec<f32>,
+    tape: Buffer,
     tape_len: usize,
-    grads: [Vec<f32>; 2],
+    grads: [Buffer; 2],
 }
 
 impl Stage {
     pub(super) fn new(owner: Owner) -> Self {
         let grads = match &owner {
-            Owner::Own(method) => method.params().map(|p| vec![0.0; p.len()]),
-            Owner::Shared(_) => [Vec::new(), Vec::new()],
+            Owner::Own(method) => method.params().map(|p| Buffer::zeros(p.len())),
+            Owner::Shared(_) => Default::default(),
         };
-        Self { owner, y: Vec::new(), len: 0, tape: Vec::new(), tape_len: 0, grads }
+        Self { owner, y: Buffer::default(), len: 0, tape: Buffer::default(), tape_len: 0, grads }
     }
 
     pub(super) fn own_mut(&mut self) -> Option<&mut dyn Method<f32>> {
@@ -73,7 +72,7 @@ impl Stage {
             Owner::Shared(index) => &cx.shared[*index],
         };
         (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
-        let (y, tape) = (sized(&mut self.y, self.len), sized(&mut self.tape, self.tape_len));
+        let (y, tape) = (self.y.room(self.len), self.tape.room(self.tape_len));
         method.forward_by(cx.threads(), x, y, tape).map_err(Error::method(method.info().name))
     }
 

@@ -105,7 +105,7 @@ impl Wiring {
         match self {
             Wiring::Dense(_) => Ok(()),
             Wiring::Conv2d(conv) => {
-                conv.pad.resize(conv.geometry.input().channels, 0.0);
+                conv.pad.resize(conv.geometry.input().channels);
                 method.fold_padding(shared, &mut conv.pad)
             }
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::vectorized;
 use crate::layers::Param;
 use crate::threads::Threads;
-use crate::{Error, Network};
+use crate::{Buffer, Error, Network};
 
 /// Values of a parameter that are worked on at once where no bound is of more.
 const LINE: usize = 4096;
@@ -62,7 +62,7 @@ pub struct Optimizer {
     bound: f32,
     step: i32,
     /// For each parameter, in the network's order: the velocity, or the means of gradients and squares.
-    slots: Vec<[Vec<f32>; 2]>,
+    slots: Vec<[Buffer; 2]>,
 }
 
 impl Optimizer {
@@ -96,7 +96,7 @@ impl Optimizer {
         network.visit(&mut |param| {
             if self.slots.len() == index {
                 let second = if matches!(self.rule, Rule::AdamW { .. }) { param.value.len() } else { 0 };
-                self.slots.push([vec![0.0; param.value.len()], vec![0.0; second]]);
+                self.slots.push([param.value.len(), second].map(Buffer::zeros));
             }
             self.update(index, param, lr, &threads);
             index += 1;
@@ -151,7 +151,7 @@ impl Optimizer {
     }
 
     /// Shows its memory, in a fixed order, for checkpoints: the step count and the slots.
-    pub fn state_mut(&mut self) -> (&mut i32, &mut Vec<[Vec<f32>; 2]>) {
+    pub fn state_mut(&mut self) -> (&mut i32, &mut Vec<[Buffer; 2]>) {
         (&mut self.step, &mut self.slots)
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     /// Three steps on one weight with gradients 0.5, -0.25, 1 from 1.0; values of PyTorch 2 in float64.
     fn three_steps(rule: Rule, decay: f32) -> f32 {
         let mut optimizer = Optimizer::new(rule, decay, 0.0).unwrap();
-        optimizer.slots.push([vec![0.0], vec![0.0]]);
+        optimizer.slots.push([Buffer::zeros(1), Buffer::zeros(1)]);
         let mut w = [1.0];
         for g in [0.5, -0.25, 1.0] {
             optimizer.step += 1;
@@ -203,8 +203,8 @@ mod tests {
     fn memory_without_gradients_ends_at_0_and_not_among_the_slow_numbers() {
         for rule in [Rule::SGD, Rule::ADAMW] {
             let mut optimizer = Optimizer::new(rule, 0.0, 0.0).unwrap();
-            let second = if rule == Rule::SGD { vec![] } else { vec![0.3] };
-            optimizer.slots.push([vec![0.3], second]);
+            let second = if rule == Rule::SGD { None } else { Some(0.3) };
+            optimizer.slots.push([Some(0.3), second].map(Buffer::from_iter));
             let mut w = [1.0];
             for _ in 0..100_000 {
                 let param = Param { name: "weight", value: &mut w, grad: &mut [0.0], unit: 1 };

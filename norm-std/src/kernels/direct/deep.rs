@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::super::Geometry;
 use super::super::transpose::transpose;
 use super::{Padded, load, take};
-use crate::threads::sized;
+use crate::Buffer;
 
 /// The weights tap by tap, channels side by side, in whole vectors.
 #[inline(always)]
@@ -23,13 +23,13 @@ pub(super) fn forward<S: Simd, const KW: usize>(
     (x, pad): (&[f32], &[f32]),
     (weight, bias): (&[f32], &[f32]),
     u: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let shape = Padded::of(g, pad.is_empty());
     let (image, channels, pitch) =
         (shape.len(g.input.channels), bias.len(), bias.len().next_multiple_of(S::F32_LANES));
     let plane = g.positions();
-    let mut memory = sized(work, image + (g.taps() + plane + 1) * pitch);
+    let mut memory = work.room(image + (g.taps() + plane + 1) * pitch);
     let (padded, packed) = (take(&mut memory, image), take(&mut memory, g.taps() * pitch));
     let (columns, biases) = (take(&mut memory, plane * pitch), memory);
     shape.surround(g, pad, padded);
@@ -111,13 +111,13 @@ pub(super) fn weight<S: Simd, const KW: usize>(
     (x, pad): (&[f32], &[f32]),
     du: &[f32],
     (dweight, dbias): (&mut [f32], &mut [f32]),
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let lanes = S::F32_LANES;
     let shape = Padded::of(g, false);
     let (image, plane, taps, channels) = (shape.len(g.input.channels), g.positions(), g.taps(), dbias.len());
     let pitch = channels.next_multiple_of(lanes);
-    let mut memory = sized(work, image + (taps + 1) * pitch + 2 * lanes * plane);
+    let mut memory = work.room(image + (taps + 1) * pitch + 2 * lanes * plane);
     let (padded, totals) = (take(&mut memory, image), take(&mut memory, (taps + 1) * pitch));
     let columns = memory;
     shape.surround(g, pad, padded);

@@ -16,7 +16,7 @@ mod wide;
 use pulp::{Simd, WithSimd};
 
 use super::{Geometry, arch};
-use crate::Shape;
+use crate::{Buffer, Shape};
 
 /// Floats behind an image that a vector may read beyond its last row.
 const SLACK: usize = 64;
@@ -108,7 +108,7 @@ struct Run<'a, 'b, const KW: usize> {
     g: &'a Geometry,
     channels: usize,
     task: Task<'b>,
-    work: &'a mut Vec<f32>,
+    work: &'a mut Buffer,
 }
 
 impl<const KW: usize> WithSimd for Run<'_, '_, KW> {
@@ -161,7 +161,7 @@ impl<'a> Direct<'a> {
         (g.stride == [1, 1] && matches!(g.kernel[1], 3 | 5) && padding).then_some(Self { g, channels })
     }
 
-    fn run(self, task: Task<'_>, work: &mut Vec<f32>) {
+    fn run(self, task: Task<'_>, work: &mut Buffer) {
         let Self { g, channels } = self;
         match g.kernel[1] {
             3 => arch().dispatch(Run::<3> { g, channels, task, work }),
@@ -175,7 +175,7 @@ impl<'a> Direct<'a> {
         pad: &[f32],
         (weight, bias): (&[f32], &[f32]),
         u: &mut [f32],
-        work: &mut Vec<f32>,
+        work: &mut Buffer,
     ) {
         self.run(Task::Forward { x, pad, weight, bias, u }, work);
     }
@@ -186,12 +186,12 @@ impl<'a> Direct<'a> {
         pad: &[f32],
         du: &[f32],
         (dweight, dbias): (&mut [f32], &mut [f32]),
-        work: &mut Vec<f32>,
+        work: &mut Buffer,
     ) {
         self.run(Task::Weight { x, pad, du, dweight, dbias }, work);
     }
 
-    pub(super) fn input(self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Vec<f32>) {
+    pub(super) fn input(self, du: &[f32], weight: &[f32], dx: &mut [f32], work: &mut Buffer) {
         self.run(Task::Input { du, weight, dx }, work);
     }
 }

@@ -10,7 +10,7 @@ use pulp::Simd;
 use super::super::Geometry;
 use super::super::transpose::transpose;
 use super::{Padded, SLACK, take};
-use crate::threads::sized;
+use crate::Buffer;
 
 /// Vectors that a row of a kernel takes.
 fn vectors<S: Simd>(g: &Geometry) -> usize {
@@ -38,7 +38,7 @@ pub(super) fn input<S: Simd>(
     du: &[f32],
     weight: &[f32],
     dx: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     match vectors::<S>(g) {
         1 => images::<S, 8, 1>(simd, g, channels, du, weight, dx, work),
@@ -57,7 +57,7 @@ fn images<S: Simd, const P: usize, const V: usize>(
     du: &[f32],
     weight: &[f32],
     dx: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let (shape, within, lanes) = (Padded::of(g, true), g.input.channels, S::F32_LANES);
     let ([height, width], [kernel, across], [py, px]) = (g.output(), g.kernel, g.padding);
@@ -65,7 +65,7 @@ fn images<S: Simd, const P: usize, const V: usize>(
     // Rows of zeros below, for positions beyond the last.
     let (below, image) = ((height + P) * width, shape.height * shape.width * within + SLACK);
     let mut memory =
-        sized(work, kernel * channels * pitch + below * channels + image + P * shape.width * within);
+        work.room(kernel * channels * pitch + below * channels + image + P * shape.width * within);
     let packed = take(&mut memory, kernel * channels * pitch);
     let rows = take(&mut memory, below * channels);
     packed.fill(0.0);

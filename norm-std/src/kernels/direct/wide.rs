@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use super::super::Geometry;
 use super::{Padded, load, store, take, turned};
-use crate::threads::sized;
+use crate::Buffer;
 
 /// Channels whose rows are worked on at once: two vectors each, they fill the registers of AVX2.
 const BLOCK: usize = 6;
@@ -28,11 +28,11 @@ pub(super) fn forward<S: Simd, const KW: usize>(
     (x, pad): (&[f32], &[f32]),
     (weight, bias): (&[f32], &[f32]),
     u: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let shape = Padded::of(g, pad.is_empty());
     let (image, channels) = (shape.len(g.input.channels), bias.len());
-    let mut memory = sized(work, image + weight.len());
+    let mut memory = work.room(image + weight.len());
     let (padded, packed) = (take(&mut memory, image), memory);
     shape.surround(g, pad, padded);
     pack(weight, g.taps(), packed);
@@ -48,12 +48,12 @@ pub(super) fn input<S: Simd, const KW: usize>(
     du: &[f32],
     weight: &[f32],
     dx: &mut [f32],
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let t = turned(g, channels);
     let shape = Padded::of(&t, true);
     let image = shape.len(channels);
-    let mut memory = sized(work, image + 2 * weight.len());
+    let mut memory = work.room(image + 2 * weight.len());
     let (padded, packed) = (take(&mut memory, image), take(&mut memory, weight.len()));
     shape.surround(&t, &[], padded);
     let window = g.kernel[0] * g.kernel[1];
@@ -158,7 +158,7 @@ pub(super) fn weight<S: Simd, const KW: usize>(
     (x, pad): (&[f32], &[f32]),
     du: &[f32],
     (dweight, dbias): (&mut [f32], &mut [f32]),
-    work: &mut Vec<f32>,
+    work: &mut Buffer,
 ) {
     let lanes = S::F32_LANES;
     let shape = Padded::of(g, false);
@@ -166,7 +166,7 @@ pub(super) fn weight<S: Simd, const KW: usize>(
     // As many channels at once as the registers take.
     let block = if S::REGISTER_COUNT >= 32 { 3 } else { 2 };
     let spread = block * g.output()[0] * g.output()[1].next_multiple_of(lanes);
-    let mut memory = sized(work, image + (dweight.len() + channels) * lanes + spread);
+    let mut memory = work.room(image + (dweight.len() + channels) * lanes + spread);
     let (padded, totals) = (take(&mut memory, image), take(&mut memory, (taps + 1) * channels * lanes));
     shape.surround(g, pad, padded);
     totals.fill(0.0);

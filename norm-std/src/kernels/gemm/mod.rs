@@ -14,6 +14,7 @@ use pulp::{Simd, WithSimd};
 
 use self::tiles::Tile;
 use super::arch;
+use crate::Buffer;
 use crate::threads::Workspace;
 
 /// Whether a factor is used as it lies in memory or transposed.
@@ -104,7 +105,7 @@ pub(super) fn product(
     b: Factor<'_>,
     add: bool,
     c: &mut [f32],
-    room: &mut Vec<f32>,
+    room: &mut Buffer,
 ) {
     if !c.is_empty() {
         arch().dispatch(Product { shape, a, b, add, c, room });
@@ -147,7 +148,7 @@ struct Rows<'a> {
     panels: &'a [f32],
     add: bool,
     c: &'a mut [f32],
-    room: &'a mut Vec<f32>,
+    room: &'a mut Buffer,
 }
 
 impl WithSimd for Rows<'_> {
@@ -166,7 +167,7 @@ struct Product<'a> {
     b: Factor<'a>,
     add: bool,
     c: &'a mut [f32],
-    room: &'a mut Vec<f32>,
+    room: &'a mut Buffer,
 }
 
 impl WithSimd for Product<'_> {

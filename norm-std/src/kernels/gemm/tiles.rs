@@ -6,7 +6,7 @@ use pulp::Simd;
 
 use super::super::transpose::transpose;
 use super::{Factor, RUN, Transposed};
-use crate::threads::sized;
+use crate::Buffer;
 
 /// Rows of a tile where there are 16 registers.
 const SIX: usize = 6;
@@ -226,10 +226,10 @@ pub(super) fn product<S: Simd>(
     (b, transposed): Factor<'_>,
     add: bool,
     c: &mut [f32],
-    room: &mut Vec<f32>,
+    room: &mut Buffer,
 ) {
     let (width, block_rows) = (Tile::of::<S>().columns, super::ROWS.min(m));
-    let (panel, room) = sized(room, k * width + Left::room::<S>(block_rows, k)).split_at_mut(k * width);
+    let (panel, room) = room.room(k * width + Left::room::<S>(block_rows, k)).split_at_mut(k * width);
     for (top, c) in (0..m).step_by(block_rows).zip(c.chunks_mut(block_rows * n)) {
         let block_rows = top..m.min(top + block_rows);
         for columns in (0..n).step_by(width) {
@@ -262,10 +262,10 @@ pub(super) fn rows<S: Simd>(
     panels: &[f32],
     add: bool,
     c: &mut [f32],
-    room: &mut Vec<f32>,
+    room: &mut Buffer,
 ) {
     let width = Tile::of::<S>().columns;
-    let room = sized(room, Left::room::<S>(rows.len(), RUN.min(k)));
+    let room = room.room(Left::room::<S>(rows.len(), RUN.min(k)));
     for first in (0..k).step_by(RUN) {
         let run = first..k.min(first + RUN);
         let a = Left::new::<S>(a, (m, k), rows.clone(), run.clone(), room);

@@ -32,12 +32,19 @@ pub(super) fn dots<S: Simd>(simd: S, a: &[f32], b: &[f32], k: usize, c: &mut [f3
 fn some_dots<S: Simd, const N: usize>(simd: S, a: &[f32], b: &[f32], c: &mut [f32; N]) {
     let (wide, rest) = S::as_simd_f32s(a);
     let rows: [_; N] = from_fn(|i| S::as_simd_f32s(&b[i * a.len()..][..a.len()]));
+    let (pairs, single) = wide.as_chunks::<2>();
+    let rows_wide: [_; N] = from_fn(|i| rows[i].0[..wide.len()].as_chunks::<2>());
+    let rows_pairs: [&[[S::f32s; 2]]; N] = from_fn(|i| &rows_wide[i].0[..pairs.len()]);
     let mut sums = [[simd.splat_f32s(0.0); 2]; N];
-    let rows_wide: [&[S::f32s]; N] = from_fn(|i| &rows[i].0[..wide.len()]);
-    for (j, &a) in wide.iter().enumerate() {
+    // Written out in pairs: an index that alternates would keep the sums in memory.
+    for (j, a) in pairs.iter().enumerate() {
         for i in 0..N {
-            let sum = &mut sums[i][j % 2];
-            *sum = simd.mul_add_e_f32s(a, rows_wide[i][j], *sum);
+            sums[i] = from_fn(|k| simd.mul_add_e_f32s(a[k], rows_pairs[i][j][k], sums[i][k]));
+        }
+    }
+    if let &[a] = single {
+        for i in 0..N {
+            sums[i][0] = simd.mul_add_e_f32s(a, rows_wide[i].1[0], sums[i][0]);
         }
     }
     let a = simd.partial_load_f32s(rest);

@@ -7,7 +7,7 @@ use std::mem;
 use norm_core::sum::{LANES, RUN};
 
 use super::wide::{Eight, Wide};
-use crate::threads::sized;
+use crate::Buffer;
 
 /// Eights for so many values, of any content; kept by this thread, so that a training step allocates nothing after the first.
 /// `f` must not ask for more, and is compiled without vector instructions: enter those inside of it.
@@ -16,12 +16,12 @@ pub(super) fn with_memory<const N: usize, R>(
     f: impl FnOnce([&mut [Eight]; N]) -> R,
 ) -> R {
     thread_local! {
-        static MEMORY: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+        static MEMORY: Cell<Buffer> = Cell::default();
     }
     // At different places within a page: arrays at the same one would push each other out of the cache.
     let taken = widths.map(|width| (width.div_ceil(LANES) + 5) * LANES);
     let mut memory = MEMORY.take();
-    let mut rest = sized(&mut memory, taken.iter().sum());
+    let mut rest = memory.room(taken.iter().sum());
     let result = f(from_fn(|i| {
         let (part, others) = mem::take(&mut rest).split_at_mut(taken[i]);
         rest = others;
