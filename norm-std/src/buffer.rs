@@ -209,7 +209,9 @@ mod tests {
             assert_eq!(buffer.as_ptr().align_offset(LINE), 0);
         }
         buffer.resize(1_000_000);
-        assert!(buffer[..expected.len()] == expected[..] && buffer[expected.len()..].iter().all(|&x| x == 0.0));
+        assert!(
+            buffer[..expected.len()] == expected[..] && buffer[expected.len()..].iter().all(|&x| x == 0.0)
+        );
         assert!(cfg!(not(target_os = "linux")) || matches!(buffer.memory, Memory::Pages(_)));
         // What was once there does not come back.
         buffer.resize(3);

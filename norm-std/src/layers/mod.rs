@@ -34,6 +34,7 @@ pub struct Context<'a> {
     pub shared: &'a [Boxed<f32>],
     /// Memory to work in.
     pub scratch: &'a mut Scratch,
+    threads: Threads,
     /// Is told the activity of every layer of hidden neurons, in order of depth.
     pub probe: Option<&'a mut dyn FnMut(Activity<'_>)>,
     /// May change what a layer of hidden neurons fires in the inference form, before a probe or the next layer sees it, in order
@@ -46,14 +47,22 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Of one step, on the whole batch, without a probe.
+    /// Of one step, on the whole batch, without a probe; with the threads of the memory.
     pub fn new(shared: &'a [Boxed<f32>], scratch: &'a mut Scratch, step: u64) -> Self {
-        Self { shared, scratch, probe: None, edit: None, step, first_row: 0 }
+        Self {
+            shared,
+            threads: scratch.threads().clone(),
+            scratch,
+            probe: None,
+            edit: None,
+            step,
+            first_row: 0,
+        }
     }
 
     /// The threads to work with.
     pub fn threads(&self) -> &Threads {
-        self.scratch.threads()
+        &self.threads
     }
 }
 

@@ -347,9 +347,7 @@ impl Layer for Neurons {
     }
 
     fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        // Methods and activations find the threads where they always are.
-        let threads = Scratch::new(cx.threads().clone());
-        let mut memory = std::mem::replace(cx.scratch, threads);
+        let mut memory = std::mem::take(cx.scratch);
         let done = self.infer_through(cx, x, y, &mut memory);
         *cx.scratch = memory;
         done?;
