@@ -19,6 +19,16 @@ pub trait Owned<T: Real>: Method<T> + Send + Sync {
     /// [`forward`](Normalize::forward) by several threads: the same bits.
     fn forward_by(&self, threads: &Threads, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), CoreError>;
 
+    /// [`forward`](Normalize::forward) and then ReLU, by several threads and in one pass: the same bits. `None` if there is no such
+    /// pass; then nothing is done.
+    fn rectified_by(
+        &self,
+        threads: &Threads,
+        x: &[T],
+        y: &mut [T],
+        tape: &mut [T],
+    ) -> Option<Result<(), CoreError>>;
+
     /// [`backward`](Normalize::backward) by several threads: the same bits.
     fn backward_by(
         &self,
@@ -88,6 +98,15 @@ impl<T: Real, M: Method<T> + Clone + Send + Sync + 'static> Owned<T> for Owner<T
     }
     fn forward_by(&self, threads: &Threads, x: &[T], y: &mut [T], tape: &mut [T]) -> Result<(), CoreError> {
         (self.kernels.forward)(&self.method, threads, x, y, tape)
+    }
+    fn rectified_by(
+        &self,
+        threads: &Threads,
+        x: &[T],
+        y: &mut [T],
+        tape: &mut [T],
+    ) -> Option<Result<(), CoreError>> {
+        self.kernels.rectified.map(|forward| forward(&self.method, threads, x, y, tape))
     }
     fn backward_by(
         &self,

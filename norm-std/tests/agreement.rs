@@ -8,7 +8,8 @@ mod families;
 
 use families::{Family, draw};
 use norm_core::{Build, Error, Method, Pass, Real, Seen, Site, Spec, for_each_method};
-use norm_std::methods;
+use norm_std::methods::{self, Boxed};
+use norm_std::threads::Threads;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -139,11 +140,28 @@ fn trace<T: Real>(method: &mut dyn Method<T>, case: &Case) -> Trace {
     out
 }
 
+/// Forward and ReLU in one pass give the bits of one after the other, by two threads too.
+fn rectifies<T: Real>(method: &Boxed<T>, case: &Case) -> Result<(), TestCaseError> {
+    let n = case.rows * method.width();
+    let x: Vec<T> = case.draw(case.x, n, 3);
+    let outputs = || (vec![T::ZERO; n], vec![T::ZERO; method.tape_len(case.rows)]);
+    let ((mut y, mut tape), (mut fired, mut kept)) = (outputs(), outputs());
+    for threads in [1, 2] {
+        let threads = Threads::new(threads).expect("the system has two threads");
+        let Some(done) = method.rectified_by(&threads, &x, &mut fired, &mut kept) else { return Ok(()) };
+        prop_assert_eq!(done, method.forward(&x, &mut y, &mut tape));
+        y.iter_mut().filter(|y| **y < T::ZERO).for_each(|y| *y = T::ZERO);
+        prop_assert_eq!((bits(&fired), bits(&kept)), (bits(&y), bits(&tape)), "{}", method.info().name);
+    }
+    Ok(())
+}
+
 fn agrees<T: Real, M: Build<T, Vec<T>> + Method<T>>(case: &Case) -> Result<(), TestCaseError> {
     let core = M::build(case.spec(), &mut |n, value| Ok(vec![value; n]));
     let entry = methods::find::<T>(M::INFO.name).expect("every method of the list is in norm-std's");
     match (core, entry.build(case.spec())) {
         (Ok(mut core), Ok(mut boxed)) => {
+            rectifies(&boxed, case)?;
             let (core, boxed) = (trace(&mut core, case), trace(&mut *boxed, case));
             for (step, (core, boxed)) in core.iter().zip(&boxed).enumerate() {
                 prop_assert_eq!(core, boxed, "{}, step {}", M::INFO.name, step);

@@ -43,6 +43,8 @@ impl Firing {
     ) -> Result<(), Error> {
         match &mut self.method {
             None => {
+                // Of drive that was rectified at once nothing else is left, and nothing else is needed.
+                let z = if self.is_relu() { y } else { z };
                 let piece = cx.threads().share(z.len(), 1);
                 let pieces = z.chunks(piece).zip(y.chunks(piece)).zip(grad.chunks_mut(piece));
                 cx.threads().each(pieces, |((z, y), grad)| self.activation.backward(z, y, grad));
@@ -69,6 +71,11 @@ impl Firing {
 
     pub(super) fn calibrate(&mut self, z: &[f32], y: &[f32]) -> Result<(), Error> {
         self.method.iter_mut().try_for_each(|stage| stage.calibrate(z, None, y))
+    }
+
+    /// Whether that is ReLU alone.
+    pub(super) fn is_relu(&self) -> bool {
+        self.method.is_none() && self.activation == Activation::Relu
     }
 
     /// Whether a common factor of the drive is one of the activity.

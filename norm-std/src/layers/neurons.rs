@@ -120,7 +120,11 @@ impl Neurons {
 
     fn fire(&mut self, cx: &Context<'_>, y: &mut [f32]) -> Result<(), Error> {
         let mut z = &self.drive[..self.drive_len];
-        for stage in &mut self.on_drive {
+        let mut stages = self.on_drive.iter_mut();
+        while let Some(stage) = stages.next() {
+            if stages.len() == 0 && self.firing.is_relu() && stage.rectified(cx, z, y)? {
+                return Ok(());
+            }
             stage.forward(cx, z)?;
             z = stage.y();
         }

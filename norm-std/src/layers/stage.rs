@@ -60,7 +60,7 @@ impl Stage {
         }
     }
 
-    /// What the last forward pass gave.
+    /// What the last forward pass gave; nothing of one that was [rectified](Self::rectified).
     pub(super) fn y(&self) -> &[f32] {
         &self.y[..self.len]
     }
@@ -74,6 +74,26 @@ impl Stage {
         (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
         let (y, tape) = (self.y.room(self.len), self.tape.room(self.tape_len));
         method.forward_by(cx.threads(), x, y, tape).map_err(Error::method(method.info().name))
+    }
+
+    /// The training form and then ReLU, into `fired`, if the method has both in one; the normalized values themselves are not kept.
+    pub(super) fn rectified(
+        &mut self,
+        cx: &Context<'_>,
+        x: &[f32],
+        fired: &mut [f32],
+    ) -> Result<bool, Error> {
+        let method = match &self.owner {
+            Owner::Own(method) => method,
+            Owner::Shared(index) => &cx.shared[*index],
+        };
+        let tape_len = method.tape_len(x.len() / method.width().max(1));
+        let done = method.rectified_by(cx.threads(), x, fired, self.tape.room(tape_len));
+        if let Some(done) = done {
+            (self.len, self.tape_len) = (0, tape_len);
+            done.map_err(Error::method(method.info().name))?;
+        }
+        Ok(done.is_some())
     }
 
     /// `dx` is overwritten, and so are the gradients of the method's parameters.

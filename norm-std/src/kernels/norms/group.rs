@@ -6,15 +6,24 @@ use norm_core::{Error, Form, Method, Moments, Pass};
 
 use super::rows::{self, Normal};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, by_rows, runs};
+use super::{Kernels, by_rows, fire, fired, runs};
 use crate::threads::Threads;
 
 type Group = GroupNorm<f32, Vec<f32>>;
 type Instance = InstanceNorm<f32, Vec<f32>>;
 
-pub(super) const GROUP: Kernels<f32, Group> = Kernels { forward, backward, infer, ..Kernels::of_core() };
-pub(super) const INSTANCE: Kernels<f32, Instance> =
-    Kernels { forward, backward, infer, ..Kernels::of_core() };
+pub(super) const GROUP: Kernels<f32, Group> = kernels();
+pub(super) const INSTANCE: Kernels<f32, Instance> = kernels();
+
+const fn kernels<M: Method<f32>>() -> Kernels<f32, M> {
+    Kernels {
+        forward: forward::<M, false>,
+        rectified: Some(forward::<M, true>),
+        backward,
+        infer,
+        ..Kernels::of_core()
+    }
+}
 
 struct Groups<'a> {
     weight: &'a [f32],
@@ -43,7 +52,7 @@ fn groups(norm: &impl Method<f32>) -> Option<Groups<'_>> {
     }
 }
 
-fn forward<M: Method<f32>>(
+fn forward<M: Method<f32>, const RELU: bool>(
     norm: &M,
     threads: &Threads,
     x: &[f32],
@@ -52,17 +61,26 @@ fn forward<M: Method<f32>>(
 ) -> Result<(), Error> {
     if let Some(groups) = groups(norm)
         && by_rows(norm, threads, x, y, Some(&mut *tape), |_, x, y, tape| {
-            eight!(w => map(w, x, y, &groups, tape));
+            eight!(w => map::<_, RELU>(w, x, y, &groups, tape));
         })
     {
         return Ok(());
     }
-    norm.forward(x, y, tape)
+    norm.forward(x, y, tape)?;
+    fire::<RELU>(y);
+    Ok(())
 }
 
 fn infer<M: Method<f32>>(norm: &M, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
     if let Some(groups) = groups(norm)
-        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, x, y, &groups, tape)))
+        && by_rows(
+            norm,
+            threads,
+            x,
+            y,
+            None,
+            |_, x, y, tape| eight!(w => map::<_, false>(w, x, y, &groups, tape)),
+        )
     {
         return Ok(());
     }
@@ -70,7 +88,7 @@ fn infer<M: Method<f32>>(norm: &M, threads: &Threads, x: &[f32], y: &mut [f32]) 
 }
 
 #[inline(always)]
-fn map<W: Wide>(w: W, x: &[f32], y: &mut [f32], groups: &Groups<'_>, tape: &mut [f32]) {
+fn map<W: Wide, const RELU: bool>(w: W, x: &[f32], y: &mut [f32], groups: &Groups<'_>, tape: &mut [f32]) {
     let mut slots = tape.as_chunks_mut().0.iter_mut();
     let (group, length) = (groups.len(), groups.length);
     let mut affine = groups.weight.iter().zip(groups.bias).cycle();
@@ -86,7 +104,7 @@ fn map<W: Wide>(w: W, x: &[f32], y: &mut [f32], groups: &Groups<'_>, tape: &mut 
                 [x],
                 y,
                 #[inline(always)]
-                |[x]| w.add(w.mul(normal.normalize(w, x), weight), bias),
+                |[x]| fired::<_, RELU>(w, w.add(w.mul(normal.normalize(w, x), weight), bias)),
             );
         }
         if let Some(slot) = slots.next() {

@@ -6,12 +6,18 @@ use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows::{self, Normal};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, by_rows, runs};
+use super::{Kernels, by_rows, fire, fired, runs};
 use crate::threads::Threads;
 
 type Layer = LayerNorm<f32, Vec<f32>>;
 
-pub(super) const KERNELS: Kernels<f32, Layer> = Kernels { forward, backward, infer, ..Kernels::of_core() };
+pub(super) const KERNELS: Kernels<f32, Layer> = Kernels {
+    forward: forward::<false>,
+    rectified: Some(forward::<true>),
+    backward,
+    infer,
+    ..Kernels::of_core()
+};
 
 fn affine(norm: &Layer) -> Option<(&[f32], &[f32], f32)> {
     match norm.form() {
@@ -20,7 +26,13 @@ fn affine(norm: &Layer) -> Option<(&[f32], &[f32], f32)> {
     }
 }
 
-fn forward(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
+fn forward<const RELU: bool>(
+    norm: &Layer,
+    threads: &Threads,
+    x: &[f32],
+    y: &mut [f32],
+    tape: &mut [f32],
+) -> Result<(), Error> {
     if let Some(affine) = affine(norm)
         && by_rows(
             norm,
@@ -28,17 +40,26 @@ fn forward(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut
             x,
             y,
             Some(&mut *tape),
-            |_, x, y, tape| eight!(w => map(w, x, y, affine, tape)),
+            |_, x, y, tape| eight!(w => map::<_, RELU>(w, x, y, affine, tape)),
         )
     {
         return Ok(());
     }
-    norm.forward(x, y, tape)
+    norm.forward(x, y, tape)?;
+    fire::<RELU>(y);
+    Ok(())
 }
 
 fn infer(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
     if let Some(affine) = affine(norm)
-        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, x, y, affine, tape)))
+        && by_rows(
+            norm,
+            threads,
+            x,
+            y,
+            None,
+            |_, x, y, tape| eight!(w => map::<_, false>(w, x, y, affine, tape)),
+        )
     {
         return Ok(());
     }
@@ -46,7 +67,7 @@ fn infer(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<()
 }
 
 #[inline(always)]
-fn map<W: Wide>(
+fn map<W: Wide, const RELU: bool>(
     w: W,
     x: &[f32],
     y: &mut [f32],
@@ -63,7 +84,7 @@ fn map<W: Wide>(
             [x, weight, bias],
             y,
             #[inline(always)]
-            |[x, weight, bias]| w.add(w.mul(normal.normalize(w, x), weight), bias),
+            |[x, weight, bias]| fired::<_, RELU>(w, w.add(w.mul(normal.normalize(w, x), weight), bias)),
         );
         if let Some(slot) = slots.next() {
             *slot = m.to_tape();

@@ -6,12 +6,18 @@ use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows;
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, by_rows, is_safe, runs};
+use super::{Kernels, by_rows, fire, fired, is_safe, runs};
 use crate::threads::Threads;
 
 type Rms = RmsNorm<f32, Vec<f32>>;
 
-pub(super) const KERNELS: Kernels<f32, Rms> = Kernels { forward, backward, infer, ..Kernels::of_core() };
+pub(super) const KERNELS: Kernels<f32, Rms> = Kernels {
+    forward: forward::<false>,
+    rectified: Some(forward::<true>),
+    backward,
+    infer,
+    ..Kernels::of_core()
+};
 
 fn affine(norm: &Rms) -> Option<(&[f32], f32)> {
     match norm.form() {
@@ -20,20 +26,35 @@ fn affine(norm: &Rms) -> Option<(&[f32], f32)> {
     }
 }
 
-fn forward(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
+fn forward<const RELU: bool>(
+    norm: &Rms,
+    threads: &Threads,
+    x: &[f32],
+    y: &mut [f32],
+    tape: &mut [f32],
+) -> Result<(), Error> {
     if let Some(affine) = affine(norm)
         && by_rows(norm, threads, x, y, Some(&mut *tape), |_, x, y, tape| {
-            eight!(w => map(w, norm, x, y, affine, tape));
+            eight!(w => map::<_, RELU>(w, norm, x, y, affine, tape));
         })
     {
         return Ok(());
     }
-    norm.forward(x, y, tape)
+    norm.forward(x, y, tape)?;
+    fire::<RELU>(y);
+    Ok(())
 }
 
 fn infer(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
     if let Some(affine) = affine(norm)
-        && by_rows(norm, threads, x, y, None, |_, x, y, tape| eight!(w => map(w, norm, x, y, affine, tape)))
+        && by_rows(
+            norm,
+            threads,
+            x,
+            y,
+            None,
+            |_, x, y, tape| eight!(w => map::<_, false>(w, norm, x, y, affine, tape)),
+        )
     {
         return Ok(());
     }
@@ -41,7 +62,14 @@ fn infer(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), 
 }
 
 #[inline(always)]
-fn map<W: Wide>(w: W, norm: &Rms, x: &[f32], y: &mut [f32], (weight, eps): (&[f32], f32), tape: &mut [f32]) {
+fn map<W: Wide, const RELU: bool>(
+    w: W,
+    norm: &Rms,
+    x: &[f32],
+    y: &mut [f32],
+    (weight, eps): (&[f32], f32),
+    tape: &mut [f32],
+) {
     let width = weight.len();
     let mut slots = tape.as_chunks_mut().0.iter_mut();
     for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
@@ -57,6 +85,7 @@ fn map<W: Wide>(w: W, norm: &Rms, x: &[f32], y: &mut [f32], (weight, eps): (&[f3
         if !is_safe(mean) {
             // Rare, and norm-core knows what to do. A row is of the right length.
             let _ = norm.forward(x, y, slot);
+            fire::<RELU>(y);
             continue;
         }
         *slot = [1.0, 1.0 / (mean + eps).sqrt()];
@@ -66,7 +95,7 @@ fn map<W: Wide>(w: W, norm: &Rms, x: &[f32], y: &mut [f32], (weight, eps): (&[f3
             [x, weight],
             y,
             #[inline(always)]
-            |[x, weight]| w.mul(w.mul(x, inverse), weight),
+            |[x, weight]| fired::<_, RELU>(w, w.mul(w.mul(x, inverse), weight)),
         );
     }
 }

@@ -10,7 +10,8 @@ use crate::threads::Threads;
 
 type Scaling = SynapticScaling<f32, Vec<f32>>;
 
-pub(super) const KERNELS: Kernels<f32, Scaling> = Kernels { forward, backward, infer: scale, observe };
+pub(super) const KERNELS: Kernels<f32, Scaling> =
+    Kernels { forward, backward, infer: scale, observe, ..Kernels::of_core() };
 
 fn forward(
     scaling: &Scaling,

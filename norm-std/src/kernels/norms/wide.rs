@@ -18,6 +18,8 @@ pub(super) trait Wide: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     fn abs(self, a: Self::V) -> Self::V;
+    /// 0 in place of what is below it; NaN and −0 stay.
+    fn rectify(self, a: Self::V) -> Self::V;
     /// The sum of the lanes in norm-core's order.
     fn merge(self, v: Self::V) -> f32;
 
@@ -110,6 +112,10 @@ impl Wide for Portable {
         a.map(f32::abs)
     }
     #[inline(always)]
+    fn rectify(self, a: Eight) -> Eight {
+        a.map(|a| if a < 0.0 { 0.0 } else { a })
+    }
+    #[inline(always)]
     fn merge(self, [a, b, c, d, e, f, g, h]: Eight) -> f32 {
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
@@ -150,6 +156,11 @@ impl Wide for pulp::x86::V3 {
     #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {
         self.abs_f32x8(a)
+    }
+    #[inline(always)]
+    fn rectify(self, a: Self::V) -> Self::V {
+        // Of a NaN, and of two zeros, it is the second that comes out.
+        self.max_f32x8(self.splat_f32x8(0.0), a)
     }
     #[inline(always)]
     fn load_rest(self, row: &[f32]) -> Self::V {

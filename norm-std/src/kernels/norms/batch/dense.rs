@@ -5,7 +5,7 @@ use norm_core::{Channel, Moments, Normalize, Pass};
 use super::super::columns::{self, with_memory};
 use super::super::rows::Normal;
 use super::super::wide::{Eight, Wide, eight};
-use super::super::{OPERATIONS, accumulate};
+use super::super::{OPERATIONS, accumulate, fired};
 use super::Batch;
 use crate::threads::Threads;
 
@@ -29,7 +29,7 @@ impl Columns<'_> {
     }
 }
 
-pub(super) fn forward(
+pub(super) fn forward<const RELU: bool>(
     norm: &Batch,
     threads: &Threads,
     x: &[f32],
@@ -60,7 +60,7 @@ pub(super) fn forward(
         threads.each(x.chunks(rows * width).zip(y.chunks_mut(rows * width)), |(x, y)| {
             eight!(w => columns::map(w, [x], y, width, #[inline(always)] |i, [x]| {
                 let x = columns.normal(w, i).normalize(w, x);
-                w.add(w.mul(x, w.load(&weight[i])), w.load(&bias[i]))
+                fired::<_, RELU>(w, w.add(w.mul(x, w.load(&weight[i])), w.load(&bias[i])))
             }));
         });
     });

@@ -3,7 +3,7 @@
 use norm_core::neuron::BatchNorm;
 use norm_core::{Error, Moments, Normalize, Pass};
 
-use super::{Kernels, fits};
+use super::{Kernels, fire, fits};
 use crate::threads::Threads;
 
 mod dense;
@@ -11,18 +11,27 @@ mod planes;
 
 type Batch = BatchNorm<f32, Vec<f32>>;
 
-pub(super) const KERNELS: Kernels<f32, Batch> = Kernels { forward, backward, ..Kernels::of_core() };
+pub(super) const KERNELS: Kernels<f32, Batch> =
+    Kernels { forward: forward::<false>, rectified: Some(forward::<true>), backward, ..Kernels::of_core() };
 
-fn forward(norm: &Batch, threads: &Threads, x: &[f32], y: &mut [f32], tape: &mut [f32]) -> Result<(), Error> {
+fn forward<const RELU: bool>(
+    norm: &Batch,
+    threads: &Threads,
+    x: &[f32],
+    y: &mut [f32],
+    tape: &mut [f32],
+) -> Result<(), Error> {
     let [weight, _] = norm.params();
     if !(fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(1)) {
-        return norm.forward(x, y, tape);
+        norm.forward(x, y, tape)?;
+        fire::<RELU>(y);
+        return Ok(());
     }
     let (moments, variances) = tape.split_at_mut(weight.len() * Moments::<f32>::TAPE);
     let kept = (moments.as_chunks_mut().0, variances);
     match norm.length() {
-        1 => dense::forward(norm, threads, x, y, kept),
-        _ => planes::forward(norm, threads, x, y, kept),
+        1 => dense::forward::<RELU>(norm, threads, x, y, kept),
+        _ => planes::forward::<RELU>(norm, threads, x, y, kept),
     }
     Ok(())
 }

@@ -8,21 +8,27 @@ use norm_core::{Channel, Moments, Normalize, Pass};
 use super::super::columns::with_memory;
 use super::super::rows::{self, Normal};
 use super::super::wide::{Wide, eight};
-use super::super::{OPERATIONS, channel};
+use super::super::{OPERATIONS, channel, fired};
 use super::Batch;
 use crate::threads::Threads;
 
 /// What is kept of the channels: moments, and variances.
 type Kept<'a> = (&'a mut [[f32; 4]], &'a mut [f32]);
 
-pub(super) fn forward(norm: &Batch, threads: &Threads, x: &[f32], y: &mut [f32], kept: Kept<'_>) {
+pub(super) fn forward<const RELU: bool>(
+    norm: &Batch,
+    threads: &Threads,
+    x: &[f32],
+    y: &mut [f32],
+    kept: Kept<'_>,
+) {
     let (width, length) = (norm.width(), norm.length());
     let each = kept.0.iter_mut().zip(kept.1).enumerate();
     if threads.count() == 1 {
         for (c, (slot, var)) in each {
             let m = eight!(w => moments(w, norm, x, c));
             (*slot, *var) = (m.to_tape(), m.var);
-            eight!(w => map(w, norm, x, y, c, *slot));
+            eight!(w => map::<_, RELU>(w, norm, x, y, c, *slot));
         }
         return;
     }
@@ -36,7 +42,7 @@ pub(super) fn forward(norm: &Batch, threads: &Threads, x: &[f32], y: &mut [f32],
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
             for (c, &kept) in kept.iter().enumerate() {
                 let (x, y) = (&x[c * length..][..length], &mut y[c * length..][..length]);
-                eight!(w => map_plane(w, norm, x, y, c, kept));
+                eight!(w => map_plane::<_, RELU>(w, norm, x, y, c, kept));
             }
         }
     });
@@ -71,15 +77,22 @@ fn moments<W: Wide>(w: W, norm: &Batch, x: &[f32], c: usize) -> Moments<f32> {
 
 /// All of channel `c`.
 #[inline(always)]
-fn map<W: Wide>(w: W, norm: &Batch, x: &[f32], y: &mut [f32], c: usize, kept: [f32; 4]) {
+fn map<W: Wide, const RELU: bool>(w: W, norm: &Batch, x: &[f32], y: &mut [f32], c: usize, kept: [f32; 4]) {
     let (width, length) = (norm.width(), norm.length());
     for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-        map_plane(w, norm, &x[c * length..][..length], &mut y[c * length..][..length], c, kept);
+        map_plane::<_, RELU>(w, norm, &x[c * length..][..length], &mut y[c * length..][..length], c, kept);
     }
 }
 
 #[inline(always)]
-fn map_plane<W: Wide>(w: W, norm: &Batch, x: &[f32], y: &mut [f32], c: usize, kept: [f32; 4]) {
+fn map_plane<W: Wide, const RELU: bool>(
+    w: W,
+    norm: &Batch,
+    x: &[f32],
+    y: &mut [f32],
+    c: usize,
+    kept: [f32; 4],
+) {
     let [weight, bias] = norm.params();
     let (weight, bias) = (w.splat(weight[c]), w.splat(bias[c]));
     let normal = Normal::of(w, &Moments::from_tape(kept));
@@ -88,7 +101,7 @@ fn map_plane<W: Wide>(w: W, norm: &Batch, x: &[f32], y: &mut [f32], c: usize, ke
         [x],
         y,
         #[inline(always)]
-        |[x]| w.add(w.mul(normal.normalize(w, x), weight), bias),
+        |[x]| fired::<_, RELU>(w, w.add(w.mul(normal.normalize(w, x), weight), bias)),
     );
 }
 
