@@ -5,7 +5,7 @@
 #
 # Needs cargo, and a Python with torch, numpy and safetensors (PYTHON, default python3). Hours on one core; what stands in RESULTS
 # (docs/accuracy.jsonl) is not run again, so a broken run goes on, and with the committed file only the page is made
-# anew. SEEDS=2 and ONLY=fashion-mnist/lenet5 make it shorter.
+# anew. SEEDS=2, ONLY=fashion-mnist/lenet5 and METHODS=none,batch make it shorter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -16,7 +16,7 @@ if [ -z "${NORM:-}" ]; then
 fi
 export NORM
 
-for step in ${STEPS:-rates norm pytorch same export}; do
+for step in ${STEPS:-rates norm pytorch same start export}; do
   "$python" scripts/accuracy.py "$step" "$results"
 done
 "$python" scripts/accuracy.py table "$results" > docs/accuracy.md.new

@@ -10,8 +10,6 @@ from safetensors.torch import load_file
 
 import accuracy_torch
 
-ROWS = 128
-STEPS = 20
 # Whose parameters are the same tensors on both sides.
 METHODS = ["none", "batch", "layer", "group"]
 
@@ -21,43 +19,59 @@ def place(name):
     return [int(part) if part.isdigit() else part != "body" for part in re.findall(r"\d+|body|shortcut", name)]
 
 
-def losses_here(norm, data, model, method, lr, folder):
-    """The initial weights, and the loss before each step."""
-    common = [
-        "train", *data, "--model", model, "--method", method, "--batch-size", ROWS, "--seed", 0, "--validation", 0,
-        "--init", "kaiming", "--threads", 1, "--quiet", "--json",
-    ]
-    norm(*common, "--lr", 1e-12, "--epochs", 1, "--out", folder / "start.ckpt")
-    weights = folder / "start.safetensors"
-    norm("export", folder / "start.ckpt", "--format", "safetensors", "--output", weights, read=False)
-    done = norm(*common, "--lr", lr, "--epochs", STEPS, "--out", folder / "end.ckpt")
-    return load_file(weights), [epoch["train"]["loss"] for epoch in done["history"]]
+def train(norm, data, size, model, method, seed, lr, epochs, checkpoint):
+    return norm(
+        "train", *data, "--model", model, "--method", method, "--batch-size", size, "--seed", seed, "--validation", 0,
+        "--init", "kaiming", "--threads", 1, "--lr", lr, "--epochs", epochs, "--out", checkpoint, "--quiet", "--json",
+    )
 
 
-def losses_there(rows, weights, model, method, lr):
-    net = accuracy_torch.NETWORKS[model](method, *rows.train[0].shape[1:3])
+def initial(norm, data, size, model, method, seed):
+    """The weights that training begins with here, of one step at a rate too small to change them."""
+    with tempfile.TemporaryDirectory() as folder:
+        start, weights = Path(folder) / "start.ckpt", Path(folder) / "start.safetensors"
+        train(norm, data, size, model, method, seed, 1e-12, 1, start)
+        norm("export", start, "--format", "safetensors", "--output", weights, read=False)
+        return load_file(weights)
+
+
+def losses_here(norm, data, size, model, method, lr, steps):
+    """The loss before each step."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = train(norm, data, size, model, method, 0, lr, steps, Path(folder) / "end.ckpt")
+    return [epoch["train"]["loss"] for epoch in done["history"]]
+
+
+def load(weights, net):
+    """Weights from here into the network there."""
     own = net.state_dict()
     for kind in ("weight", "bias"):
         ours = sorted((name for name in weights if name.endswith(kind)), key=place)
         for name, other in zip((name for name in own if name.endswith(kind)), ours, strict=True):
             own[name] = weights[other].view(own[name].shape)
     net.load_state_dict(own)
+
+
+def losses_there(rows, weights, model, method, lr, steps):
+    net = accuracy_torch.NETWORKS[model](method, *rows.train[0].shape[1:3])
+    load(weights, net)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
-    x, y = rows.batch(rows.train, torch.arange(ROWS))
+    x, y = rows.batch(rows.train, torch.arange(len(rows.train[1])))
     losses = []
-    for step in range(STEPS):
+    for step in range(steps):
         optimizer.zero_grad()
         loss = F.cross_entropy(net(x), y)
         loss.backward()
-        accuracy_torch.cosine_step(optimizer, lr, step, STEPS)
+        accuracy_torch.cosine_step(optimizer, lr, step, steps)
         losses.append(loss.item())
     return losses
 
 
-def compare(norm, data, rows, model, method, lr):
+def compare(norm, data, rows, model, method, lr, steps):
     """The first and last loss here, and the largest difference to PyTorch's."""
-    with tempfile.TemporaryDirectory() as folder:
-        weights, ours = losses_here(norm, data, model, method, lr, Path(folder))
-    theirs = losses_there(rows, weights, model, method, lr)
+    size = len(rows.train[1])
+    weights = initial(norm, data, size, model, method, 0)
+    ours = losses_here(norm, data, size, model, method, lr, steps)
+    theirs = losses_there(rows, weights, model, method, lr, steps)
     return ours[0], ours[-1], max(abs(a - b) for a, b in zip(ours, theirs, strict=True))

@@ -249,11 +249,13 @@ def cosine_step(optimizer, lr, step, steps):
     optimizer.step()
 
 
-def train(data, model, method, seed, lr, epochs, batch_size):
-    """Accuracy and loss on the test rows, and the seconds of training; no accuracy if training diverged."""
+def train(data, model, method, seed, lr, epochs, batch_size, begin=None):
+    """Of a network drawn from the seed, unless `begin` gives it other weights: accuracy and loss on the test rows, and the seconds of training; no accuracy if training diverged."""
     torch.manual_seed(seed)
     n, channels, side, _ = data.train[0].shape
     net = NETWORKS[model](method, channels, side)
+    if begin:
+        begin(net)
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
     step, steps = 0, epochs * math.ceil(n / batch_size)
