@@ -11,8 +11,8 @@ pub(super) struct Firing {
 }
 
 fn activate(activation: Activation, cx: &Context<'_>, z: &[f32], y: &mut [f32]) {
-    let piece = cx.threads().share(z.len(), 1);
-    cx.threads().each(z.chunks(piece).zip(y.chunks_mut(piece)), |(z, y)| activation.forward(z, y));
+    let piece = cx.threads.share(z.len(), 1);
+    cx.threads.each(z.chunks(piece).zip(y.chunks_mut(piece)), |(z, y)| activation.forward(z, y));
 }
 
 impl Firing {
@@ -45,9 +45,9 @@ impl Firing {
             None => {
                 // Of drive that was rectified at once nothing else is left, and nothing else is needed.
                 let z = if self.is_relu() { y } else { z };
-                let piece = cx.threads().share(z.len(), 1);
+                let piece = cx.threads.share(z.len(), 1);
                 let pieces = z.chunks(piece).zip(y.chunks(piece)).zip(grad.chunks_mut(piece));
-                cx.threads().each(pieces, |((z, y), grad)| self.activation.backward(z, y, grad));
+                cx.threads.each(pieces, |((z, y), grad)| self.activation.backward(z, y, grad));
             }
             Some(stage) => {
                 stage.backward(cx, z, grad, free)?;

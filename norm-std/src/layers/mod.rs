@@ -34,7 +34,8 @@ pub struct Context<'a> {
     pub shared: &'a [Boxed<f32>],
     /// Memory to work in.
     pub scratch: &'a mut Scratch,
-    threads: Threads,
+    /// The threads to work with.
+    pub threads: Threads,
     /// Is told the activity of every layer of hidden neurons, in order of depth.
     pub probe: Option<&'a mut dyn FnMut(Activity<'_>)>,
     /// May change what a layer of hidden neurons fires in the inference form, before a probe or the next layer sees it, in order
@@ -58,11 +59,6 @@ impl<'a> Context<'a> {
             step,
             first_row: 0,
         }
-    }
-
-    /// The threads to work with.
-    pub fn threads(&self) -> &Threads {
-        &self.threads
     }
 }
 

@@ -39,7 +39,7 @@ impl Layer for MaxPool2d {
         if self.chosen.len() < y.len() {
             self.chosen.resize(y.len(), 0);
         }
-        max_pool(&self.geometry, x, y, Some(&mut self.chosen[..y.len()]), cx.threads());
+        max_pool(&self.geometry, x, y, Some(&mut self.chosen[..y.len()]), &cx.threads);
         Ok(())
     }
 
@@ -52,13 +52,13 @@ impl Layer for MaxPool2d {
         dx: Option<&mut [f32]>,
     ) -> Result<(), Error> {
         if let Some(dx) = dx {
-            max_pool_backward(&self.geometry, &self.chosen[..dy.len()], dy, dx, cx.threads());
+            max_pool_backward(&self.geometry, &self.chosen[..dy.len()], dy, dx, &cx.threads);
         }
         Ok(())
     }
 
     fn infer(&self, cx: &mut Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        max_pool(&self.geometry, x, y, None, cx.threads());
+        max_pool(&self.geometry, x, y, None, &cx.threads);
         Ok(())
     }
 

@@ -73,7 +73,7 @@ impl Stage {
         };
         (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
         let (y, tape) = (self.y.room(self.len), self.tape.room(self.tape_len));
-        method.forward_by(cx.threads(), x, y, tape).map_err(Error::method(method.info().name))
+        method.forward_by(&cx.threads, x, y, tape).map_err(Error::method(method.info().name))
     }
 
     /// The training form and then ReLU, into `fired`, if the method has both in one; the normalized values themselves are not kept.
@@ -88,7 +88,7 @@ impl Stage {
             Owner::Shared(index) => &cx.shared[*index],
         };
         let tape_len = method.tape_len(x.len() / method.width().max(1));
-        let done = method.rectified_by(cx.threads(), x, fired, self.tape.room(tape_len));
+        let done = method.rectified_by(&cx.threads, x, fired, self.tape.room(tape_len));
         if let Some(done) = done {
             (self.len, self.tape_len) = (0, tape_len);
             done.map_err(Error::method(method.info().name))?;
@@ -112,15 +112,13 @@ impl Stage {
         dweight.fill(0.0);
         dbias.fill(0.0);
         let pass = Pass { x, tape: &self.tape[..self.tape_len], dy };
-        method
-            .backward_by(cx.threads(), pass, dx, [dweight, dbias])
-            .map_err(Error::method(method.info().name))
+        method.backward_by(&cx.threads, pass, dx, [dweight, dbias]).map_err(Error::method(method.info().name))
     }
 
     /// The inference form.
     pub(super) fn infer(&self, cx: &Context<'_>, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
         let method = self.method(cx.shared);
-        method.infer_by(cx.threads(), x, y).map_err(Error::method(method.info().name))
+        method.infer_by(&cx.threads, x, y).map_err(Error::method(method.info().name))
     }
 
     /// Lets the method's own slow state, if it has any, follow what the last forward pass saw: the rows that came in, for a
@@ -134,7 +132,7 @@ impl Stage {
     ) -> Result<f32, Error> {
         let Owner::Own(method) = &mut self.owner else { return Ok(0.0) };
         let seen = Seen { x, y: drive.unwrap_or(&self.y[..self.len]), activity };
-        let done = method.observe_by(cx.threads(), seen, &self.tape[..self.tape_len]);
+        let done = method.observe_by(&cx.threads, seen, &self.tape[..self.tape_len]);
         done.map_err(Error::method(method.info().name))
     }
 
