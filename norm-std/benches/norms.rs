@@ -9,8 +9,8 @@
 //!
 //! Bytes are counted as the peers count them: every array of the input's size once, so 8 per value forward (x read, y
 //! written) and 16 forward and backward (dy and dx as well). Batch norm's forward pass moves the running statistics, as
-//! PyTorch's does. Arrays begin with a line of the cache, as
-//! PyTorch's do, and outputs lie in memory beforehand. Shapes of methods that map weights are neurons × inputs.
+//! PyTorch's does. Arrays begin with a line of the cache, as PyTorch's do, and outputs lie in memory beforehand. Shapes of
+//! methods that map weights are neurons × inputs.
 
 mod measure;
 

@@ -158,8 +158,14 @@ impl DerefMut for Buffer {
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        let mut copy = Self::zeros(self.len);
-        copy.copy_from_slice(self);
+        Self::from(&self[..])
+    }
+}
+
+impl From<&[f32]> for Buffer {
+    fn from(values: &[f32]) -> Self {
+        let mut copy = Self::zeros(values.len());
+        copy.copy_from_slice(values);
         copy
     }
 }

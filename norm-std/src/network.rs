@@ -102,7 +102,6 @@ impl Network {
         f: impl FnOnce(&mut Chain, &mut Context<'_>, &mut [f32]) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
         self.outputs = self.rows_of("the batch", x)? * self.classes();
-        self.logits.resize(self.logits.len().max(self.outputs));
         self.activity.clear();
         self.threads().enter(|| {
             let mut gather = |seen: Activity<'_>| self.activity.extend_from_slice(seen.rows);
@@ -110,7 +109,7 @@ impl Network {
             if !self.shared.is_empty() {
                 cx.probe = Some(&mut gather);
             }
-            f(&mut self.chain, &mut cx, &mut self.logits[..self.outputs])
+            f(&mut self.chain, &mut cx, self.logits.room(self.outputs))
         })
     }
 

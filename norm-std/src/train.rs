@@ -209,7 +209,7 @@ impl Trainer {
                     let problem = format!("the optimizer's memory of {name} is not of {len} values");
                     return Err(Error::Tensors(problem));
                 }
-                slots.push([first, second].map(|slot| slot.iter().copied().collect()));
+                slots.push([first, second].map(Buffer::from));
             }
         }
         Ok(trainer)

@@ -14,6 +14,15 @@ pub(super) enum Owner {
     Shared(usize),
 }
 
+impl Owner {
+    fn method<'a>(&'a self, shared: &'a [Boxed<f32>]) -> &'a Boxed<f32> {
+        match self {
+            Owner::Own(method) => method,
+            Owner::Shared(index) => &shared[*index],
+        }
+    }
+}
+
 /// A method, what its last forward pass gave and kept, and the gradients of its parameters.
 pub(super) struct Stage {
     pub(super) owner: Owner,
@@ -41,10 +50,7 @@ impl Stage {
     }
 
     fn method<'a>(&'a self, shared: &'a [Boxed<f32>]) -> &'a Boxed<f32> {
-        match &self.owner {
-            Owner::Own(method) => method,
-            Owner::Shared(index) => &shared[*index],
-        }
+        self.owner.method(shared)
     }
 
     /// The method, whoever owns it.
@@ -67,10 +73,7 @@ impl Stage {
 
     /// The training form; the result stays here.
     pub(super) fn forward(&mut self, cx: &Context<'_>, x: &[f32]) -> Result<(), Error> {
-        let method = match &self.owner {
-            Owner::Own(method) => method,
-            Owner::Shared(index) => &cx.shared[*index],
-        };
+        let method = self.owner.method(cx.shared);
         (self.len, self.tape_len) = (x.len(), method.tape_len(x.len() / method.width().max(1)));
         let (y, tape) = (self.y.room(self.len), self.tape.room(self.tape_len));
         method.forward_by(&cx.threads, x, y, tape).map_err(Error::method(method.info().name))
@@ -83,10 +86,7 @@ impl Stage {
         x: &[f32],
         fired: &mut [f32],
     ) -> Result<bool, Error> {
-        let method = match &self.owner {
-            Owner::Own(method) => method,
-            Owner::Shared(index) => &cx.shared[*index],
-        };
+        let method = self.owner.method(cx.shared);
         let tape_len = method.tape_len(x.len() / method.width().max(1));
         let done = method.rectified_by(&cx.threads, x, fired, self.tape.room(tape_len));
         if let Some(done) = done {
@@ -104,10 +104,7 @@ impl Stage {
         dy: &[f32],
         dx: &mut [f32],
     ) -> Result<(), Error> {
-        let method = match &self.owner {
-            Owner::Own(method) => method,
-            Owner::Shared(index) => &cx.shared[*index],
-        };
+        let method = self.owner.method(cx.shared);
         let [dweight, dbias] = &mut self.grads;
         dweight.fill(0.0);
         dbias.fill(0.0);

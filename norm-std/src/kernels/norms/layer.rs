@@ -6,7 +6,7 @@ use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows::{self, Normal};
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, by_rows, fire, fired, runs};
+use super::{Kernels, by_rows, fired, forward_of_core, runs};
 use crate::threads::Threads;
 
 type Layer = LayerNorm<f32, Vec<f32>>;
@@ -45,9 +45,7 @@ fn forward<const RELU: bool>(
     {
         return Ok(());
     }
-    norm.forward(x, y, tape)?;
-    fire::<RELU>(y);
-    Ok(())
+    forward_of_core::<RELU>(norm, x, y, tape)
 }
 
 fn infer(norm: &Layer, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {

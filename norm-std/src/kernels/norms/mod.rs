@@ -90,11 +90,18 @@ fn fired<W: Wide, const RELU: bool>(w: W, z: W::V) -> W::V {
     if RELU { w.rectify(z) } else { z }
 }
 
-/// The same of what norm-core has written.
-fn fire<const RELU: bool>(y: &mut [f32]) {
+/// The same by norm-core's own forward pass.
+fn forward_of_core<const RELU: bool>(
+    norm: &impl Normalize<f32>,
+    x: &[f32],
+    y: &mut [f32],
+    tape: &mut [f32],
+) -> Result<(), Error> {
+    norm.forward(x, y, tape)?;
     if RELU {
         y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
     }
+    Ok(())
 }
 
 /// Whether `x` is whole rows, and what else must be as long is.

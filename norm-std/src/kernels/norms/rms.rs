@@ -6,7 +6,7 @@ use norm_core::{Error, Form, Method, Moments, Normalize, Pass};
 
 use super::rows;
 use super::wide::{Eight, Wide, eight};
-use super::{Kernels, by_rows, fire, fired, is_safe, runs};
+use super::{Kernels, by_rows, fired, forward_of_core, is_safe, runs};
 use crate::threads::Threads;
 
 type Rms = RmsNorm<f32, Vec<f32>>;
@@ -40,9 +40,7 @@ fn forward<const RELU: bool>(
     {
         return Ok(());
     }
-    norm.forward(x, y, tape)?;
-    fire::<RELU>(y);
-    Ok(())
+    forward_of_core::<RELU>(norm, x, y, tape)
 }
 
 fn infer(norm: &Rms, threads: &Threads, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
@@ -84,8 +82,7 @@ fn map<W: Wide, const RELU: bool>(
         let mean = squares / width as f32;
         if !is_safe(mean) {
             // Rare, and norm-core knows what to do. A row is of the right length.
-            let _ = norm.forward(x, y, slot);
-            fire::<RELU>(y);
+            let _ = forward_of_core::<RELU>(norm, x, y, slot);
             continue;
         }
         *slot = [1.0, 1.0 / (mean + eps).sqrt()];

@@ -3,7 +3,7 @@
 use norm_core::neuron::BatchNorm;
 use norm_core::{Error, Moments, Normalize, Pass};
 
-use super::{Kernels, fire, fits};
+use super::{Kernels, fits, forward_of_core};
 use crate::threads::Threads;
 
 mod dense;
@@ -23,9 +23,7 @@ fn forward<const RELU: bool>(
 ) -> Result<(), Error> {
     let [weight, _] = norm.params();
     if !(fits(norm, x, &[y.len()]) && tape.len() == norm.tape_len(1)) {
-        norm.forward(x, y, tape)?;
-        fire::<RELU>(y);
-        return Ok(());
+        return forward_of_core::<RELU>(norm, x, y, tape);
     }
     let (moments, variances) = tape.split_at_mut(weight.len() * Moments::<f32>::TAPE);
     let kept = (moments.as_chunks_mut().0, variances);
