@@ -146,13 +146,17 @@ def runs(results, side, one):
                     results.add({**row, "seconds": round(seconds, 1)})
 
 
+def train(data, model, method, seed, lr, epochs, batch, out):
+    return norm(
+        "train", *data, "--model", model, "--method", method, "--lr", lr, "--epochs", epochs,
+        "--batch-size", batch, "--seed", seed, "--validation", 0, "--init", "kaiming",
+        "--threads", 1, "--out", out, "--quiet", "--json",
+    )
+
+
 def of_norm(dataset, model, method, seed, lr, about):
     with tempfile.TemporaryDirectory() as place, first_rows(dataset, about["rows"], about["test"]) as data:
-        done = norm(
-            "train", *data, "--model", model, "--method", method, "--lr", lr, "--epochs", about["epochs"],
-            "--batch-size", about["batch"], "--seed", seed, "--validation", 0, "--init", "kaiming",
-            "--threads", 1, "--out", Path(place) / "model.ckpt", "--quiet", "--json",
-        )
+        done = train(data, model, method, seed, lr, about["epochs"], about["batch"], Path(place) / "model.ckpt")
     if done is None:
         return None, None, 0.0
     times = [epoch["train"]["time"] for epoch in done["history"]]
@@ -186,7 +190,7 @@ def same(results):
             key = {"side": "same", "model": model, "method": method}
             if not results.of(**key):
                 with first_rows(dataset, SAME_ROWS, 1) as data:
-                    first, last, apart = accuracy_same.compare(norm, data, rows, model, method, lr, SAME_STEPS)
+                    first, last, apart = accuracy_same.compare(norm, train, data, rows, model, method, lr, SAME_STEPS)
                 results.add({**key, "lr": lr, "steps": SAME_STEPS, "first": first, "last": last, "apart": apart})
 
 
@@ -194,7 +198,10 @@ def start(results):
     import accuracy_same
     import accuracy_torch
 
-    name, dataset, model, about = next(setting for setting in settings() if setting[0] == START)
+    # Nothing where the environment leaves that setting out.
+    if not any(name == START for name, *_ in settings()):
+        return
+    name, (dataset, model), about = START, START.split("/"), SETTINGS[START]
     loaded = None
     for row in results.of(side="norm", setting=name, method="none"):
         key = {"side": "start", "setting": name, "method": "none", "seed": row["seed"]}
@@ -202,7 +209,7 @@ def start(results):
             continue
         loaded = loaded or accuracy_torch.Data(dataset, about["rows"], about["test"], folder(dataset))
         with first_rows(dataset, SAME_ROWS, 1) as data:
-            weights = accuracy_same.initial(norm, data, SAME_ROWS, model, "none", row["seed"])
+            weights = accuracy_same.initial(norm, train, data, SAME_ROWS, model, "none", row["seed"])
         # Another seed, for another order than that of PyTorch's own run.
         training = (row["seed"] + 1000, row["lr"], about["epochs"], about["batch"])
         begin = functools.partial(accuracy_same.load, weights)

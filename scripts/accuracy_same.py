@@ -19,26 +19,19 @@ def place(name):
     return [int(part) if part.isdigit() else part != "body" for part in re.findall(r"\d+|body|shortcut", name)]
 
 
-def train(norm, data, size, model, method, seed, lr, epochs, checkpoint):
-    return norm(
-        "train", *data, "--model", model, "--method", method, "--batch-size", size, "--seed", seed, "--validation", 0,
-        "--init", "kaiming", "--threads", 1, "--lr", lr, "--epochs", epochs, "--out", checkpoint, "--quiet", "--json",
-    )
-
-
-def initial(norm, data, size, model, method, seed):
+def initial(norm, train, data, size, model, method, seed):
     """The weights that training begins with here, of one step at a rate too small to change them."""
     with tempfile.TemporaryDirectory() as folder:
         start, weights = Path(folder) / "start.ckpt", Path(folder) / "start.safetensors"
-        train(norm, data, size, model, method, seed, 1e-12, 1, start)
+        train(data, model, method, seed, 1e-12, 1, size, start)
         norm("export", start, "--format", "safetensors", "--output", weights, read=False)
         return load_file(weights)
 
 
-def losses_here(norm, data, size, model, method, lr, steps):
+def losses_here(train, data, size, model, method, lr, steps):
     """The loss before each step."""
     with tempfile.TemporaryDirectory() as folder:
-        done = train(norm, data, size, model, method, 0, lr, steps, Path(folder) / "end.ckpt")
+        done = train(data, model, method, 0, lr, steps, size, Path(folder) / "end.ckpt")
     return [epoch["train"]["loss"] for epoch in done["history"]]
 
 
@@ -68,10 +61,10 @@ def losses_there(rows, weights, model, method, lr, steps):
     return losses
 
 
-def compare(norm, data, rows, model, method, lr, steps):
+def compare(norm, train, data, rows, model, method, lr, steps):
     """The first and last loss here, and the largest difference to PyTorch's."""
     size = len(rows.train[1])
-    weights = initial(norm, data, size, model, method, 0)
-    ours = losses_here(norm, data, size, model, method, lr, steps)
+    weights = initial(norm, train, data, size, model, method, 0)
+    ours = losses_here(train, data, size, model, method, lr, steps)
     theirs = losses_there(rows, weights, model, method, lr, steps)
     return ours[0], ours[-1], max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
